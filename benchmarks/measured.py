@@ -1,0 +1,46 @@
+"""What every benchmark writes: figures with the hardware, versions and commit they were measured on."""
+
+import json
+import platform
+import statistics
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from trialwise.base.runs import versions
+from trialwise.training.device import usable_cores
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def spread(values: list[float]) -> dict[str, Any]:
+    """Median, smallest and largest of the values, and the values."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values), "values": values}
+
+
+def write(name: str, figures: dict[str, Any]) -> Path:
+    """Write the figures to `results/NAME_HARDWARE_YEARMONTH.json` and print them."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    document = {
+        "figures": figures,
+        "hardware": {"processor": _processor(), "cores": usable_cores()},
+        "versions": versions(),
+        "commit": commit.stdout.strip() or None,
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+    path = RESULTS / f"{name}_{usable_cores()}cores_{datetime.now(UTC):%Y%m}.json"
+    path.parent.mkdir(exist_ok=True)
+    text = json.dumps(document, indent=2)
+    path.write_text(text + "\n", encoding="utf-8")
+    print(text)
+    return path
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

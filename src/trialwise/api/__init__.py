@@ -1,0 +1,51 @@
+"""One function a verb: what the command line does, from Python. Each makes or reads one run folder."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trialwise.api.demo import demo
+    from trialwise.api.functions import optimize
+    from trialwise.api.images import evaluate, train, tune
+    from trialwise.api.prices import backtest
+    from trialwise.api.runs import Part, Stage, Watch, report
+    from trialwise.api.studies import list_studies, resume, show_study
+
+# Loaded when they are first asked for, so that a verb without networks does not wait for torch.
+_HOMES = {
+    "demo": "demo",
+    "optimize": "functions",
+    "evaluate": "images",
+    "train": "images",
+    "tune": "images",
+    "backtest": "prices",
+    "Part": "runs",
+    "Stage": "runs",
+    "Watch": "runs",
+    "report": "runs",
+    "list_studies": "studies",
+    "resume": "studies",
+    "show_study": "studies",
+}
+
+__all__ = [
+    "Part",
+    "Stage",
+    "Watch",
+    "backtest",
+    "demo",
+    "evaluate",
+    "list_studies",
+    "optimize",
+    "report",
+    "resume",
+    "show_study",
+    "train",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,47 @@
+"""All three kinds of work on the embedded data, small, in one go."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from trialwise.api.functions import optimize
+from trialwise.api.images import evaluate, tune
+from trialwise.api.prices import backtest
+from trialwise.api.runs import Watch, report, unwatched
+from trialwise.base.runs import RunFolder, check_out, fresh_folder
+
+
+def demo(*, seed: int = 0, out: Path | None = None, watch: Watch = unwatched) -> dict[str, Any]:
+    """Minimise a quadratic, tune a classifier of digits, backtest a forecaster of AAPL; one report on all three.
+
+    Args:
+        seed: The one seed.
+        out: The folder to make, with a run folder for each part and `report.html`.
+        watch: See `api.Watch`.
+
+    Returns:
+        "sections" (each with "name", "verdict", "run"), "report" and "seconds".
+
+    Raises:
+        UserError: `out` cannot be used.
+        Interrupted: Ctrl-C, after the part at work was saved.
+    """
+    start = time.perf_counter()
+    check_out(out)
+    folder = out or fresh_folder("demo")
+    quadratic = optimize("quadratic", trials=25, seed=seed, out=folder / "functions", watch=watch)
+    digits = tune("digits", trials=9, settings={"epochs": 9}, seed=seed, out=folder / "images", watch=watch)
+    evaluate(digits, watch=watch)
+    apple = backtest(seed=seed, out=folder / "prices", watch=watch)
+    names = {"functions": quadratic, "images": digits, "prices": apple}
+    page = report(list(names.values()), out=folder / "report.html", title="trialwise demo")
+    return {
+        "schema": "trialwise.demo/1",
+        "sections": [{"name": name, "verdict": _verdict(run), "run": str(run.path)} for name, run in names.items()],
+        "report": str(page),
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def _verdict(run: RunFolder) -> str:
+    return (run.record.get("evaluation") or run.result)["verdict"]

@@ -1,0 +1,104 @@
+"""Find the minimum of a known function, or of anything callable."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trialwise.api.runs import Watch, check_trials, drive, unwatched
+from trialwise.base.errors import UserError
+from trialwise.base.files import write_json
+from trialwise.base.runs import RunFolder, check_out
+from trialwise.functions.landscape import landscape
+from trialwise.functions.objective import FunctionObjective, load_function
+from trialwise.functions.testbed import Problem, known_problem
+from trialwise.tuning.driver import StudyPlan
+from trialwise.tuning.samplers import SamplerName, choose_sampler
+from trialwise.tuning.spaces import Parameter, space_document, space_from_document
+from trialwise.tuning.workers import InlinePool
+
+
+def optimize(
+    function: str = "quadratic",
+    *,
+    trials: int = 50,
+    seed: int = 0,
+    center: tuple[float, ...] | None = None,
+    space: Mapping[str, Parameter] | None = None,
+    sampler: SamplerName = "auto",
+    out: Path | None = None,
+    watch: Watch = unwatched,
+) -> RunFolder:
+    """Find the minimum of a known function, or of `module:function` over `space`.
+
+    Args:
+        function: "quadratic", "rosenbrock", "branin", "hartmann6", or an importable callable that takes the
+            space's names as arguments and returns a number.
+        trials: Evaluations.
+        seed: The one seed.
+        center: Where the quadratic has its minimum.
+        space: For a callable: what its arguments may be.
+        sampler: Which sampler proposes; "auto" picks one that fits the space and says why.
+        out: The run folder to make.
+        watch: See `Watch`.
+
+    Returns:
+        The run folder; its `result` has "best_value", "best_params", "n_trials", "seconds" and more.
+
+    Raises:
+        UserError: There is no such function, or an argument cannot be used.
+        WorkError: The first evaluations all failed alike.
+        Interrupted: Ctrl-C, after what exists was saved; `resume` goes on.
+    """
+    check_trials(trials)
+    check_out(out)
+    _problem(function, center, space)
+    settings = {
+        "function": function,
+        "trials": trials,
+        "center": center,
+        "space": space_document(space) if space else None,
+        "sampler": sampler,
+    }
+    run = RunFolder.create("optimize", settings, seed=seed, out=out)
+    return continue_optimize(run, watch)
+
+
+def continue_optimize(run: RunFolder, watch: Watch) -> RunFolder:
+    """Run, or go on with, the study of a run folder that `optimize` made."""
+    settings = run.settings
+    given = space_from_document(settings["space"]) if settings["space"] else None
+    center = tuple(settings["center"]) if settings["center"] else None
+    problem = _problem(settings["function"], center, given)
+    choice = choose_sampler(settings["sampler"], problem.space, pruning=False)
+    plan = StudyPlan(
+        n_trials=settings["trials"],
+        max_epochs=1,
+        batch_size=1,
+        direction="minimize",
+        sampler=choice.name,
+        seed=run.seed,
+    )
+    facts: dict[str, Any] = {
+        "function": settings["function"],
+        "sampler": choice.name,
+        "sampler_reason": choice.reason,
+    }
+    if problem.minimum is not None:
+        facts["known_minimum"] = problem.minimum
+    grid = landscape(problem)
+    if grid is not None:
+        write_json(run.path / "landscape.json", grid)
+    name = f"minimise {settings['function']}"
+    return drive(run, name, problem.space, plan, lambda: InlinePool(FunctionObjective(problem.function)), facts, watch)
+
+
+def _problem(function: str, center: tuple[float, ...] | None, space: Mapping[str, Parameter] | None) -> Problem:
+    if ":" not in function:
+        if space is not None:
+            raise UserError(f"{function} has its own space", hint="--space and --param are for module:function")
+        return known_problem(function, center=center)
+    if not space:
+        raise UserError(f"{function} needs a space", hint="for example --param x=-5:5, or --space FILE.toml")
+    if center is not None:
+        raise UserError("--center: only quadratic has a center to move")
+    return Problem(name=function, function=load_function(function, space), space=space)

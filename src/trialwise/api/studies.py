@@ -1,0 +1,85 @@
+"""Look at the studies in the runs folder, and go on with one."""
+
+from pathlib import Path
+from typing import Any
+
+from trialwise.api.runs import Watch, check_trials, unwatched
+from trialwise.base.errors import UserError
+from trialwise.base.files import runs_folder
+from trialwise.base.runs import RunFolder
+from trialwise.tuning.studies import JOURNAL, Study
+from trialwise.tuning.winner import best_record, counts
+
+KINDS = ("optimize", "image-tune")  # the kinds of run that hold a study
+
+
+def resume(run: RunFolder | Path | str, *, trials: int | None = None, watch: Watch = unwatched) -> RunFolder:
+    """Go on with a study where it stopped.
+
+    Args:
+        run: Its run folder, or the folder's name in the runs folder.
+        trials: Trials in all, those done included; by default as many as it was made for.
+        watch: See `api.Watch`.
+
+    Returns:
+        The run folder, with the new result.
+
+    Raises:
+        UserError: It is no study, it runs now, or it already has more trials.
+        Interrupted: Ctrl-C, after what exists was saved.
+    """
+    opened = _open_study(run)
+    if trials is not None:
+        check_trials(trials)
+        if trials < opened.settings["trials"]:
+            raise UserError(
+                f"--trials {trials}: the study was made for {opened.settings['trials']} trials",
+                hint="--trials counts all trials, those done included",
+            )
+        opened.record["settings"] = opened.settings | {"trials": trials}
+    # Here, so that looking at studies does not wait for torch.
+    if opened.kind == "optimize":
+        from trialwise.api.functions import continue_optimize
+
+        return continue_optimize(opened, watch)
+    from trialwise.api.images import continue_tune
+
+    return continue_tune(opened, watch)
+
+
+def list_studies() -> list[dict[str, Any]]:
+    """The studies in the runs folder, oldest first: "run", "kind", "status", "started", "n_trials", "best_value"."""
+    folders = sorted(runs_folder().rglob(JOURNAL), key=lambda journal: journal.stat().st_ctime)
+    rows = []
+    for journal in folders:
+        run = RunFolder.open(journal.parent)
+        row = {"run": str(run.path)} | {name: run.record[name] for name in ("kind", "status", "started")}
+        rows.append(row | {name: run.result.get(name) for name in ("n_trials", "counts", "best_value")})
+    return rows
+
+
+def show_study(run: RunFolder | Path | str) -> dict[str, Any]:
+    """A study as it stands, running or not: "status", "counts", "best", "default", "trials" and its result."""
+    opened = _open_study(run)
+    study = Study(opened.path)
+    records = study.records()
+    best = best_record(records, study.direction)
+    return opened.result | {
+        "schema": "trialwise.study/1",
+        "run": str(opened.path),
+        "status": opened.record["status"],
+        "n_trials": len(records),
+        "counts": counts(records),
+        "best": best.to_document() if best else None,
+        "trials": [record.to_document() for record in records],
+        "test": (opened.record.get("evaluation") or {}).get("test"),
+    }
+
+
+def _open_study(run: RunFolder | Path | str) -> RunFolder:
+    opened = run if isinstance(run, RunFolder) else RunFolder.open(run)
+    if opened.kind not in KINDS or not (opened.path / JOURNAL).exists():
+        raise UserError(
+            f"{opened.path} is a run of {opened.kind} and holds no study", hint="trialwise study list shows the studies"
+        )
+    return opened

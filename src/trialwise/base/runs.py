@@ -1,0 +1,173 @@
+"""The run folder: everything one command found, in one place, readable without trialwise."""
+
+import datetime
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from trialwise.base.errors import UserError
+from trialwise.base.files import append_json_line, read_json, read_json_lines, runs_folder, write_json
+
+SCHEMA = "trialwise.run/1"
+
+
+class RunFolder:
+    """A folder with `run.json` (what was asked, with which versions, how it ended) and the results beside it.
+
+    Made by `RunFolder.create`, opened again by `RunFolder.open`. `record` is the content of `run.json`.
+    """
+
+    def __init__(self, path: Path, record: dict[str, Any]) -> None:
+        self.path = path
+        self.record = record
+
+    @classmethod
+    def create(cls, kind: str, settings: dict[str, Any], *, seed: int, out: Path | None = None) -> "RunFolder":
+        """Make the folder and its `run.json`; call it when the input is known to be good.
+
+        Args:
+            kind: What was done, e.g. "optimize", "image-train": how a reader knows what lies inside.
+            settings: The full resolved settings, defaults included, as plain JSON values.
+            seed: The one seed of the run.
+            out: The folder to make; by default `KIND-DATE-TIME` in the runs folder.
+
+        Raises:
+            UserError: `out` is a file, or a folder that already holds something.
+        """
+        path = out if out is not None else fresh_folder(kind)
+        check_out(path)
+        path.mkdir(parents=True, exist_ok=True)
+        record = {
+            "schema": SCHEMA,
+            "kind": kind,
+            "status": "running",
+            "started": _now(),
+            "ended": None,
+            "seed": seed,
+            "settings": settings,
+            "command": ["trialwise", *sys.argv[1:]] if Path(sys.argv[0]).name.startswith("trialwise") else None,
+            "versions": versions(),
+            "result": {},
+        }
+        run = cls(path, record)
+        run.save()
+        return run
+
+    @classmethod
+    def open(cls, path: Path | str) -> "RunFolder":
+        """The run folder at `path`, or the one of that name in the runs folder.
+
+        Raises:
+            UserError: There is no such folder, or it is not a run folder.
+        """
+        found = Path(path)
+        if not found.exists() and (runs_folder() / str(path)).is_dir():
+            found = runs_folder() / str(path)
+        if not found.is_dir():
+            raise UserError(
+                f"no such run folder: {path}",
+                hint=f"a run folder is what a command leaves, by default in {runs_folder()}/",
+            )
+        file = found / "run.json"
+        if not file.exists():
+            raise UserError(
+                f"{path} is not a run folder: it has no run.json",
+                hint="give the folder that a trialwise command named as its run",
+            )
+        record = read_json(file)
+        if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+            raise UserError(f"{file}: expected a run record of schema {SCHEMA!r}, got something else")
+        return cls(found, record)
+
+    @property
+    def kind(self) -> str:
+        """What was done here, e.g. "image-train"."""
+        return self.record["kind"]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The full resolved settings of the run."""
+        return self.record["settings"]
+
+    @property
+    def seed(self) -> int:
+        """The one seed of the run."""
+        return self.record["seed"]
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What was found, as printed by the command's `--json`."""
+        return self.record["result"]
+
+    def save(self) -> None:
+        """Write `run.json`, whole or not at all."""
+        write_json(self.path / "run.json", self.record)
+
+    def finish(self, result: dict[str, Any], *, status: str = "complete") -> None:
+        """Record how the run ended: "complete", "interrupted" or "failed", and what was found."""
+        self.record |= {"status": status, "ended": _now(), "result": result}
+        self.save()
+
+    def reopen(self) -> None:
+        """Record that the run goes on."""
+        self.record |= {"status": "running", "ended": None}
+        self.save()
+
+    def add_metrics(self, record: dict[str, Any]) -> None:
+        """Add one record, e.g. an epoch's scores, to `metrics.jsonl`."""
+        append_json_line(self.path / "metrics.jsonl", record)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The records of `metrics.jsonl`, oldest first."""
+        return read_json_lines(self.path / "metrics.jsonl")
+
+
+def check_out(path: Path | None) -> None:
+    """Refuse an output folder that is a file, holds something already or cannot be written.
+
+    Raises:
+        UserError: With a hint which name would do.
+    """
+    if path is None:
+        return
+    if path.is_file():
+        raise UserError(f"--out {path}: expected a folder, got a file")
+    if path.is_dir() and any(path.iterdir()):
+        raise UserError(
+            f"--out {path}: the folder already holds something",
+            hint="name a new folder, so that no earlier result is overwritten",
+        )
+    existing = next(parent for parent in [path, *path.absolute().parents] if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UserError(f"--out {path}: {existing} is not a folder that can be written to")
+
+
+def versions() -> dict[str, str]:
+    """The versions a result depends on: Python, the platform and the main packages."""
+    names = ["trialwise", "torch", "optuna", "numpy", "scipy", "scikit-learn"]
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def fresh_folder(kind: str) -> Path:
+    """A path in the runs folder that is not taken: `KIND-DATE-TIME`."""
+    folder = runs_folder()
+    stamp = datetime.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    path = folder / f"{kind}-{stamp}"
+    number = 2
+    while path.exists():
+        path = folder / f"{kind}-{stamp}-{number}"
+        number += 1
+    return path

@@ -1,0 +1,84 @@
+"""The commands by name, and what becomes of errors. Each command's module is loaded when it is called."""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from trialwise.base.errors import Interrupted, TrialwiseError
+from trialwise.base.runs import versions
+
+app = App(
+    name="trialwise",
+    help="Tunes and trains PyTorch models and says honestly how good they are.",
+    suppress_keyboard_interrupt=False,  # `run` below says what was saved
+    version=lambda: versions().get("trialwise", "unknown"),
+    help_epilogue="Exit codes: 0 done, 1 failed, 2 bad input or usage, 130 stopped by Ctrl-C after saving what exists.",
+)
+app.command(
+    "trialwise.cli.demo:demo",
+    name="demo",
+    help="See all of it work on embedded data, in about a minute, ending in one report.",
+)
+app.command(
+    "trialwise.cli.functions:optimize",
+    name="optimize",
+    help="Find the minimum of a function, and draw its contours with every trial on them.",
+)
+
+image = App(name="image", help="Classify images: train, tune, evaluate.")
+image.command(
+    "trialwise.cli.images:train",
+    name="train",
+    help="Train a small residual CNN; the test images stay unread until image evaluate.",
+)
+image.command(
+    "trialwise.cli.images:tune",
+    name="tune",
+    help="Search learning rate, batch size, dropout, weight decay and width, with pruning.",
+)
+image.command(
+    "trialwise.cli.images:evaluate",
+    name="evaluate",
+    help="Measure a trained model on the test images: once, at the end, with a 95 % interval.",
+)
+app.command(image)
+
+price = App(name="price", help="Forecast prices from a CSV, the naive forecast always beside it.")
+price.command(
+    "trialwise.cli.prices:backtest",
+    name="backtest",
+    help="Train an LSTM on the first days, walk over the last ones, beside tomorrow = today.",
+)
+app.command(price)
+
+study = App(name="study", help="List, show and go on with studies.")
+study.command("trialwise.cli.studies:list_", name="list", help="List the studies in the runs folder.")
+study.command("trialwise.cli.studies:show", name="show", help="Show a study as it stands, running or not.")
+study.command("trialwise.cli.studies:resume", name="resume", help="Go on with a study where it stopped.")
+app.command(study)
+
+app.command("trialwise.cli.studies:report", name="report", help="Make the report again, from run folders alone.")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; the exit code."""
+    try:
+        app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        print("hint: trialwise --help, or --help after a command", file=sys.stderr)
+        return 2
+    except TrialwiseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except Interrupted as stop:
+        print(f"{stop}" + (f"\nhint: {stop.hint}" if stop.hint else ""), file=sys.stderr)
+        return stop.exit_code
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return Interrupted.exit_code
+    except BrokenPipeError:  # the reader of our output has gone, as with `| head`
+        sys.stderr.close()
+        return 1
+    return 0

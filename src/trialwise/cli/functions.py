@@ -1,0 +1,71 @@
+"""`trialwise optimize`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from trialwise.base.errors import UserError
+from trialwise.cli.options import Output
+from trialwise.cli.output import give, watching
+from trialwise.tuning.samplers import SamplerName
+from trialwise.tuning.spaces import parse_parameter, read_space
+
+
+def optimize(
+    function: str = "quadratic",
+    /,
+    *,
+    trials: int = 50,
+    center: str | None = None,
+    space: Path | None = None,
+    param: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    sampler: SamplerName = "auto",
+    output: Output = Output(),  # noqa: B008
+) -> None:
+    """Find the minimum of a function, and draw its contours with every trial on them.
+
+    Parameters
+    ----------
+    function
+        quadratic, rosenbrock, branin, hartmann6, or any importable module:function that returns a number.
+    trials
+        Evaluations.
+    center
+        Where the quadratic has its minimum, as X,Y (0,0 is the textbook's) [default: 3.7,-2.1]
+    space
+        For module:function: a TOML file with a table for each argument, low and high or choices.
+    param
+        For module:function: an argument's range, NAME=LOW:HIGH, NAME=LOW:HIGH:log or NAME=A,B,C; again for each.
+    sampler
+        What proposes the trials; auto picks what fits the space and says why.
+    """
+    from trialwise import api
+
+    chosen = read_space(space) if space else {}
+    chosen |= dict(map(parse_parameter, param))
+    with watching() as watch:
+        run = api.optimize(
+            function,
+            trials=trials,
+            seed=output.seed,
+            center=_center(center),
+            space=chosen or None,
+            sampler=sampler,
+            out=output.out,
+            watch=watch,
+        )
+    result = run.result
+    sampler_line = f"sampler: {result['sampler']} ({result['sampler_reason']})"
+    give(result, f"{result['verdict']}\n{sampler_line}\nreport: {run.path}/report.html", json=output.json)
+
+
+def _center(text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(float(word) for word in text.split(","))
+    except ValueError:
+        raise UserError(
+            f"--center: expected two numbers as X,Y, got {text!r}", hint="for example --center 0,0"
+        ) from None

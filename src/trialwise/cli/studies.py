@@ -1,0 +1,79 @@
+"""`trialwise study ...` and `trialwise report`."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from trialwise.cli.options import Output
+from trialwise.cli.output import give, watching
+
+Run = Annotated[str, Parameter(help="The study's run folder, or its name in the runs folder")]
+
+
+def list_(*, output: Output = Output()) -> None:  # noqa: B008
+    """List the studies in the runs folder. Nothing here is random, so --seed changes nothing."""
+    from trialwise import api
+
+    studies = api.list_studies()
+    lines = [
+        f"{row['run']}  {row['status']}  {row['n_trials'] or 0} trials, best {row['best_value']}" for row in studies
+    ]
+    document = {"schema": "trialwise.study-list/1", "studies": studies}
+    give(document, "\n".join(lines) or "no studies here yet", json=output.json, out=output.out)
+
+
+def show(run: Run, /, *, output: Output = Output()) -> None:  # noqa: B008
+    """Show a study as it stands, running or not. Nothing here is random, so --seed changes nothing."""
+    from trialwise import api
+
+    document = api.show_study(run)
+    counts = ", ".join(f"{n} {state}" for state, n in document["counts"].items())
+    best = document["best"]
+    lines = [f"{document['run']}: {document['status']}, {counts}"]
+    if best:
+        lines.append(f"best: trial {best['number']} with {best['value']:.6g}, {best['params']}")
+    lines += [_trial_line(trial) for trial in document["trials"]]
+    give(document, "\n".join(lines), json=output.json, out=output.out)
+
+
+def _trial_line(trial: dict) -> str:
+    if trial["value"] is not None:
+        found = f"{trial['value']:.6g}"
+    elif trial["scores"]:
+        epoch, score = list(trial["scores"].items())[-1]
+        found = f"{score:.6g} after epoch {epoch}"
+    else:
+        found = trial["notes"].get("reason", "no score yet")
+    return f"trial {trial['number']}: {trial['state']}, {found}"
+
+
+def resume(
+    run: Run,
+    /,
+    *,
+    trials: Annotated[
+        int | None, Parameter(help="Trials in all, those done included; left out, as first asked")
+    ] = None,
+    output: Output = Output(),  # noqa: B008
+) -> None:
+    """Go on with a study where it stopped, with its own seed and settings."""
+    from trialwise import api
+
+    with watching() as watch:
+        opened = api.resume(run, trials=trials, watch=watch)
+    text = f"{opened.result['verdict']}\nreport: {opened.path}/report.html"
+    give(opened.result, text, json=output.json, out=output.out)
+
+
+def report(
+    *runs: Annotated[str, Parameter(help="Run folders; several make one page")],
+    output: Output = Output(),  # noqa: B008
+) -> None:
+    """Make the report again, from run folders alone; --out names the folder for report.html."""
+    from trialwise import api
+    from trialwise.base.errors import UserError
+
+    if not runs:
+        raise UserError("report: expected at least one run folder", hint="trialwise report runs/NAME")
+    path = api.report(list(runs), out=output.out / "report.html" if output.out else None)
+    give({"schema": "trialwise.report/1", "report": str(path)}, f"report: {path}", json=output.json)

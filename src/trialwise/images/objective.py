@@ -1,0 +1,46 @@
+"""An image training as a trial: one validation accuracy an epoch, a checkpoint between them."""
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from trialwise.images.networks import n_params
+from trialwise.images.recipes import TrainSettings
+from trialwise.images.saved import save_model
+from trialwise.images.store import Prepared
+from trialwise.images.train import prepare_training
+from trialwise.training.checkpoints import Checkpoint
+from trialwise.tuning.trials import Config, Trial
+
+CHECKPOINT = "checkpoint.pt"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageObjective:
+    """Trains with the settings that a configuration changes, and yields the validation accuracy of each epoch.
+
+    Attributes:
+        prepared: The decoded data: its training rows are all that a trial sees.
+        settings: Resolved; what the configuration does not name stays as it is here.
+        split_seed: Seeds the validation split, the same for every trial.
+    """
+
+    prepared: Prepared
+    settings: TrainSettings
+    split_seed: int
+
+    def __call__(self, config: Config, trial: Trial) -> Iterator[float]:
+        """The validation accuracy (0 to 1) after each epoch; the model is saved with the last one."""
+        settings = dataclasses.replace(self.settings, **config, epochs=trial.max_epochs)
+        training = prepare_training(self.prepared, settings, seed=trial.seed, split_seed=self.split_seed)
+        trial.notes["n_params"] = n_params(training.network)
+        assert trial.folder is not None
+        checkpoint = Checkpoint(trial.folder / CHECKPOINT)
+        with closing(training.epochs(checkpoint, results_known=trial.epochs_done)) as results:
+            for result in results:
+                trial.notes["train_loss"] = result.train_loss
+                trial.notes["train_seconds"] = trial.notes.get("train_seconds", 0.0) + result.seconds
+                if result.epoch == trial.max_epochs:
+                    save_model(training.saved, Path(trial.folder))
+                yield result.valid["accuracy"]

@@ -1,0 +1,91 @@
+"""What looks wrong in a table of prices that could be read: told, never mended.
+
+Legend: N days, oldest first.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Day ratios of real splits, old price over new; the other way round for a reverse split.
+SPLIT_RATIOS = (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 50)
+BIG_LOG_RETURN = 0.35
+SPIKE_LOG_RETURN = 0.5
+MAX_JUMP_WARNINGS = 5
+
+
+def weekend_warnings(dates: NDArray[np.datetime64], lines: NDArray[np.int64]) -> list[str]:
+    """A sentence where days are Saturdays or Sundays; [] where none is."""
+    weekday = (dates.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday; 0 is Monday
+    weekend = np.flatnonzero(weekday >= 5)
+    if not len(weekend):
+        return []
+    first = weekend[0]
+    return [
+        f"{len(weekend)} of {len(dates)} days are Saturdays or Sundays (first: {dates[first]}, line {lines[first]}); "
+        "stock exchanges are closed then, so the data may be made up or carry wrong dates"
+    ]
+
+
+def jump_warnings(
+    dates: NDArray[np.datetime64],
+    close: NDArray[np.float64],
+    opens: NDArray[np.float64] | None,
+    volume: NDArray[np.float64] | None,
+    lines: NDArray[np.int64],
+    *,
+    adjusted: bool | None,
+) -> list[str]:
+    """A sentence for each price far off both its neighbours and each fall or rise that looks like a split.
+
+    A split is told from a crash by the overnight ratio, which is near a split's ratio to 3 % (AAPL's real fall to
+    1/1.9 on 2000-09-29 is not), and by a volume that does not multiply.
+
+    Args:
+        dates: (N,) datetime64[D].
+        close: (N,) prices.
+        opens: (N,) prices on the same scale, or None.
+        volume: (N,) shares with NaN for unknown, or None.
+        lines: (N,) lines in the file.
+        adjusted: Splits are not looked for where this is True.
+    """
+    warnings = []
+    log_returns = np.diff(np.log(close))
+    big = (np.flatnonzero(np.abs(log_returns) > BIG_LOG_RETURN) + 1).tolist()
+    spikes = set()
+    for day in big:
+        back = log_returns[day] if day < len(log_returns) else 0.0
+        there = log_returns[day - 1]
+        if abs(there) > SPIKE_LOG_RETURN and abs(there + back) < 0.2 * abs(there):
+            spikes |= {day, day + 1}
+            warnings.append(
+                f"line {lines[day]} ({dates[day]}): the price is {np.exp(there):.3g} times that of the days around it; "
+                "this row looks wrong"
+            )
+    for day in big:
+        if adjusted is not True and day not in spikes and (ratio := _split_ratio(day, close, opens, volume)):
+            kind = f"{ratio:g}:1 split" if close[day] < close[day - 1] else f"1:{ratio:g} reverse split"
+            warnings.append(
+                f"line {lines[day]} ({dates[day]}): the price goes from {close[day - 1]:.6g} to {close[day]:.6g}, "
+                f"which looks like a {kind} that the file is not adjusted for; it will be taken for a real move"
+            )
+    if len(warnings) > MAX_JUMP_WARNINGS:
+        n_more = len(warnings) - MAX_JUMP_WARNINGS
+        warnings = [*warnings[:MAX_JUMP_WARNINGS], f"and {n_more} more jumps like these"]
+    return warnings
+
+
+def _split_ratio(
+    day: int,
+    close: NDArray[np.float64],
+    opens: NDArray[np.float64] | None,
+    volume: NDArray[np.float64] | None,
+) -> float | None:
+    """The ratio of the split that day's price looks like; None where it looks like none."""
+    today, tolerance = (close[day], 0.05) if opens is None else (opens[day], 0.03)
+    step = abs(np.log(today / close[day - 1]))
+    ratio = min(SPLIT_RATIOS, key=lambda ratio: abs(np.log(ratio) - step))
+    if abs(np.log(ratio) - step) > tolerance:
+        return None
+    if volume is not None and volume[day] > 3 * max(1.0, ratio) * volume[day - 1]:
+        return None
+    return float(ratio)

@@ -1,0 +1,35 @@
+"""The settings of a price forecaster. No torch here: the command line reads this file for its help."""
+
+import dataclasses
+
+from trialwise.base.settings import check_range, setting
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BacktestSettings:
+    """How the LSTM is built and trained, and how many of the last days it is tested on."""
+
+    test_fraction: float = setting(
+        0.2, "Share of the days, the last ones, kept for the test and never shown to training"
+    )
+    window: int = setting(60, "Days of history that the LSTM sees before each forecast")
+    hidden_size: int = setting(32, "Width of an LSTM layer")
+    n_layers: int = setting(1, "LSTM layers on top of each other")
+    dropout: float = setting(0.0, "Share of LSTM outputs dropped in training, after every layer")
+    epochs: int = setting(
+        40, "Passes over the training days at most; the pass that is best on the validation days is kept"
+    )
+    patience: int = setting(10, "Epochs without a better validation loss after which training stops")
+    learning_rate: float = setting(5e-3, "Step size of AdamW")
+    batch_size: int = setting(8, "Stretches of 2 x window days in one training step")
+
+    def __post_init__(self) -> None:
+        check_range("test_fraction", self.test_fraction, low=0.05, high=0.5)
+        check_range("window", self.window, low=2, high=1000)
+        check_range("hidden_size", self.hidden_size, low=1, high=1024)
+        check_range("n_layers", self.n_layers, low=1, high=8)
+        check_range("dropout", self.dropout, low=0.0, high=0.9)
+        check_range("epochs", self.epochs, low=1, high=1000)
+        check_range("patience", self.patience, low=1)
+        check_range("learning_rate", self.learning_rate, low=0.0, high=1.0, low_open=True)
+        check_range("batch_size", self.batch_size, low=1)

@@ -1,0 +1,51 @@
+"""Which days are for training, which for choosing, which for the test: always in this order, never shuffled."""
+
+import dataclasses
+
+from trialwise.base.errors import UserError
+from trialwise.prices.recipes import BacktestSettings
+from trialwise.prices.table import PriceTable, first_rows
+
+VALID_FRACTION = 0.15
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Split:
+    """The rows of a table by what they are for; each range begins where the one before it ends.
+
+    Attributes:
+        train: The rows whose moves the network learns from.
+        valid: The rows whose moves choose the epoch and the shrinkage.
+        test: The rows whose moves are used for nothing but the final numbers; empty in a table cut at the origin.
+    """
+
+    train: range
+    valid: range
+    test: range
+
+
+def split_rows(n_rows: int, test_fraction: float) -> Split:
+    """The split of `n_rows` days, oldest first.
+
+    The test is the last `test_fraction` of all days, the validation the last 15 % of what comes before it.
+    """
+    origin = n_rows - round(n_rows * test_fraction)
+    first_valid = origin - max(1, round(origin * VALID_FRACTION))
+    return Split(train=range(first_valid), valid=range(first_valid, origin), test=range(origin, n_rows))
+
+
+def train_part(table: PriceTable, settings: BacktestSettings) -> PriceTable:
+    """The table cut at the origin: what training receives, without a single test day in it.
+
+    Raises:
+        UserError: Too few days are left for the window.
+    """
+    split = split_rows(len(table), settings.test_fraction)
+    longest = len(split.train) - 2
+    if settings.window > longest:
+        raise UserError(
+            f"--window: expected at most {longest} for {table.name} with {len(split.train)} training days, "
+            f"got {settings.window}",
+            hint="a shorter window, a smaller --test-fraction or a longer file",
+        )
+    return first_rows(table, split.test.start)

@@ -1,0 +1,61 @@
+"""The one shape in which prices travel between the files of this wing.
+
+Legend: N days.
+"""
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class PriceTable:
+    """Daily prices of one symbol, oldest first, one row a day.
+
+    Attributes:
+        name: Whose prices these are: the file's name without its ending.
+        dates: (N,) datetime64[D], strictly ascending; the exchange's local dates.
+        close: (N,) float64, above 0, in the file's currency; the adjusted close where the file has one.
+        volume: (N,) float64 shares, NaN where the file names none for a day; None where volume cannot be used.
+        open: (N,) float64 on the scale of `close`; None where it cannot be used. `high` and `low` likewise.
+        high: See `open`.
+        low: See `open`.
+        close_column: The column that `close` was read from, as the file names it.
+        layout: Which vendor's layout the file has, e.g. "yahoo", or "generic".
+        adjusted: True where `close` is adjusted for splits and dividends, False where not for both,
+            None where the layout does not tell.
+        warnings: What a person should know before trusting the file, one sentence each.
+    """
+
+    name: str
+    dates: NDArray[np.datetime64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64] | None = None
+    open: NDArray[np.float64] | None = None
+    high: NDArray[np.float64] | None = None
+    low: NDArray[np.float64] | None = None
+    close_column: str = "close"
+    layout: str = "generic"
+    adjusted: bool | None = None
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.close)
+
+
+def first_rows(table: PriceTable, n_rows: int) -> PriceTable:
+    """The table's first `n_rows` days, copied: nothing in it leads to a later day."""
+
+    def cut(values: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+        return None if values is None else values[:n_rows].copy()
+
+    return dataclasses.replace(
+        table,
+        dates=table.dates[:n_rows].copy(),
+        close=table.close[:n_rows].copy(),
+        volume=cut(table.volume),
+        open=cut(table.open),
+        high=cut(table.high),
+        low=cut(table.low),
+    )

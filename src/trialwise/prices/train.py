@@ -1,0 +1,206 @@
+"""Training days -> a trained forecaster that knows how far to trust itself.
+
+Legend: N days, B stretches in a batch, T days in a stretch, F features.
+"""
+
+import contextlib
+import copy
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from trialwise.base.seeds import child_seed, numpy_generator
+from trialwise.prices.features import CLIP_SD, Scaler, build_features, feature_names, fit_scaler, log_returns, scale
+from trialwise.prices.networks import LSTMForecaster
+from trialwise.prices.recipes import BacktestSettings
+from trialwise.prices.shrinkage import fit_shrinkage
+from trialwise.prices.splits import split_rows
+from trialwise.prices.table import PriceTable
+from trialwise.training.device import threads
+from trialwise.training.loop import EpochResult, fit
+from trialwise.training.optimizers import build_optimizer, constant
+
+WEIGHT_DECAY = 1e-2
+CLIP_NORM = 1.0
+FORECAST_BATCH = 256
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class TrainedForecaster:
+    """A trained network with everything that a forecast needs.
+
+    Attributes:
+        network: In eval mode, with the weights of the best epoch.
+        scaler: Measured on the training days.
+        settings: What it was built and trained with.
+        epochs: One result for each epoch that was run.
+        best_epoch: The epoch whose weights were kept; 0 where none beat the untrained, naive network.
+        shrinkage: The share of the network's forecast that is used, in [0, 1]; 0 gives the naive forecast.
+    """
+
+    network: LSTMForecaster
+    scaler: Scaler
+    settings: BacktestSettings
+    epochs: tuple[EpochResult, ...]
+    best_epoch: int
+    shrinkage: float
+
+
+def train_lstm(
+    table_train: PriceTable,
+    settings: BacktestSettings,
+    *,
+    seed: int,
+    on_epoch: Callable[[EpochResult], None] | None = None,
+) -> TrainedForecaster:
+    """An LSTM trained on all but the last 15 % of the days, which choose its epoch and its shrinkage.
+
+    Every step of a stretch of days gives a loss (not one target for each window): the same gradient signal in a
+    fraction of the time. The same seed gives the same numbers to the bit on one machine.
+
+    Args:
+        table_train: The days up to the origin; no test day may be in it.
+        settings: The network and its training.
+        seed: Seeds the weights, the order of stretches and dropout.
+        on_epoch: Called after every epoch, e.g. to show progress.
+
+    Raises:
+        WorkError: The loss is no longer a finite number.
+    """
+    first_valid = split_rows(len(table_train), 0.0).valid.start
+    names = feature_names(table_train)
+    features_NF, returns_N = build_features(table_train, names), log_returns(table_train.close)
+    # Row 0 has no move of its own.
+    scaler = fit_scaler(features_NF[1:first_valid], returns_N[1:first_valid], names)
+    with threads(1):
+        network = build_network(settings, n_features=len(names), seed=seed)
+        train, valid = _stretches(table_train, scaler, first_valid=first_valid, window=settings.window)
+        epochs, best_epoch = _fit_best(network, train, valid, settings, seed=seed, on_epoch=on_epoch)
+    unshrunk = TrainedForecaster(
+        network=network, scaler=scaler, settings=settings, epochs=epochs, best_epoch=best_epoch, shrinkage=1.0
+    )
+    predicted = forecast_returns(unshrunk, table_train, first_valid)
+    return dataclasses.replace(unshrunk, shrinkage=fit_shrinkage(predicted, returns_N[first_valid:]))
+
+
+def build_network(settings: BacktestSettings, *, n_features: int, seed: int = 0) -> LSTMForecaster:
+    """An untrained network whose weights depend on the settings and the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(child_seed(seed, "network"))
+        return LSTMForecaster(
+            n_features=n_features,
+            hidden_size=settings.hidden_size,
+            n_layers=settings.n_layers,
+            dropout=settings.dropout,
+        )
+
+
+def forecast_returns(trained: TrainedForecaster, table: PriceTable, first_row: int) -> NDArray[np.float64]:
+    """The forecast log-returns of days `first_row` to the table's last, each from the `window` days before it.
+
+    Returns:
+        (N - first_row,) log-returns; 0 is the naive forecast.
+    """
+    window = trained.settings.window
+    scaled_NF = torch.from_numpy(scale(build_features(table, trained.scaler.names), trained.scaler))
+    # windows_BFT[i] ends on day first_row - 1 + i, the day on whose evening the forecast is made.
+    windows_BFT = scaled_NF[first_row - window : len(table) - 1].unfold(0, window, 1)
+    with threads(1), torch.no_grad():
+        parts = [trained.network(part_BFT.transpose(1, 2))[:, -1] for part_BFT in windows_BFT.split(FORECAST_BATCH)]
+    predicted_N = torch.cat(parts).double().numpy()
+    return predicted_N * (trained.shrinkage * trained.scaler.return_sd)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Stretches:
+    """B stretches of T days; the loss begins after the first `n_warm_up` days of each."""
+
+    inputs_BTF: torch.Tensor
+    targets_BT: torch.Tensor
+    n_warm_up: int
+
+    def loss(self, outputs_BT: torch.Tensor, targets_BT: torch.Tensor) -> torch.Tensor:
+        return functional.mse_loss(outputs_BT[:, self.n_warm_up :], targets_BT[:, self.n_warm_up :])
+
+
+def _fit_best(
+    network: LSTMForecaster,
+    train: _Stretches,
+    valid: _Stretches,
+    settings: BacktestSettings,
+    *,
+    seed: int,
+    on_epoch: Callable[[EpochResult], None] | None,
+) -> tuple[tuple[EpochResult, ...], int]:
+    """Train until the validation loss stops falling and put the best epoch's weights into `network`."""
+
+    def batches(epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        order = torch.from_numpy(numpy_generator(seed, "order", epoch).permutation(len(train.targets_BT)))
+        for chosen in order.split(settings.batch_size):
+            yield train.inputs_BTF[chosen], train.targets_BT[chosen]
+
+    def validate() -> dict[str, float]:
+        with torch.no_grad():
+            return {"loss": float(valid.loss(network(valid.inputs_BTF), valid.targets_BT))}
+
+    epochs = fit(
+        network,
+        batches=batches,
+        loss=train.loss,
+        validate=validate,
+        optimizer=build_optimizer(network, "adamw", learning_rate=settings.learning_rate, weight_decay=WEIGHT_DECAY),
+        schedule=constant,
+        n_epochs=settings.epochs,
+        steps_per_epoch=-(-len(train.targets_BT) // settings.batch_size),
+        seed=child_seed(seed, "fit"),
+        clip_norm=CLIP_NORM,
+    )
+    results: list[EpochResult] = []
+    network.eval()
+    best_epoch, best_loss, best_weights = 0, validate()["loss"], copy.deepcopy(network.state_dict())
+    with contextlib.closing(epochs):
+        for result in epochs:
+            results.append(result)
+            if on_epoch:
+                on_epoch(result)
+            if result.valid["loss"] < best_loss:
+                best_epoch, best_loss = result.epoch, result.valid["loss"]
+                best_weights = copy.deepcopy(network.state_dict())
+            elif result.epoch - best_epoch >= settings.patience:
+                break
+    network.load_state_dict(best_weights)
+    network.eval()
+    return tuple(results), best_epoch
+
+
+def _stretches(
+    table_train: PriceTable, scaler: Scaler, *, first_valid: int, window: int
+) -> tuple[_Stretches, _Stretches]:
+    """The days before `first_valid` as stretches to train on, and the days from it on as one to validate on.
+
+    Training stretches have 2 x window days and overlap by half, so that every day after the first window is learnt
+    from once; the last one is moved back to end on the last day. Few days give one stretch, half of it warm-up.
+    """
+    inputs_NF = torch.from_numpy(scale(build_features(table_train, scaler.names), scaler))
+    # The target of day t is the move of day t+1, so the last day has none. Moves are cut at 5 standard deviations:
+    # squared, AAPL's worst day would outweigh two years.
+    moves_N = log_returns(table_train.close)[1:] / scaler.return_sd
+    targets_N = torch.from_numpy(np.clip(moves_N, -CLIP_SD, CLIP_SD).astype(np.float32))
+    n_days = first_valid - 1
+    length = min(2 * window, n_days)
+    starts = [*range(0, n_days - length, window), n_days - length]
+    train = _Stretches(
+        inputs_BTF=torch.stack([inputs_NF[start : start + length] for start in starts]),
+        targets_BT=torch.stack([targets_N[start : start + length] for start in starts]),
+        n_warm_up=length // 2,
+    )
+    # Day first_valid - 1 makes the first validation forecast, with as many days before it as it has seen in training.
+    valid_from = n_days - window
+    valid = _Stretches(
+        inputs_BTF=inputs_NF[None, valid_from:-1], targets_BT=targets_N[None, valid_from:], n_warm_up=window
+    )
+    return train, valid

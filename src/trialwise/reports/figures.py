@@ -1,0 +1,266 @@
+"""Numbers in, one picture out; whoever wants other pictures takes the numbers."""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import BoundaryNorm
+from matplotlib.ticker import MaxNLocator
+
+from trialwise.reports.drawing import BLUE, GREEN, GREY, ORANGE, RED, Picture, new_figure, to_svg
+
+MARKS = {"complete": ("o", BLUE), "pruned": ("v", GREY), "failed": ("x", RED)}
+FAR_FROM_NAIVE = 1.15  # a model whose error ends so far above naive's would flatten the picture of the others
+NUMBERED = 60  # above so many trials their numbers would hide each other
+
+
+def best_so_far(values: Sequence[float | None], direction: str) -> list[float | None]:
+    """The best value up to each trial; None before the first value."""
+    better = min if direction == "minimize" else max
+    best: list[float | None] = []
+    for value in values:
+        before = best[-1] if best else None
+        best.append(before if value is None else value if before is None else better(before, value))
+    return best
+
+
+def contour(grid: Mapping[str, Any], trials: Sequence[Mapping[str, Any]], best_number: int | None) -> Picture:
+    """The true function as filled contours, the trials on it in the order they were tried, the best one marked."""
+    x_name, y_name = grid["names"]
+    values = np.asarray(grid["values"])
+    tried = [trial for trial in trials if trial["value"] is not None]
+    xs = [trial["params"][x_name] for trial in tried]
+    ys = [trial["params"][y_name] for trial in tried]
+    figure, axes = new_figure(7.2, 5.2)
+    axes.grid(visible=False)
+    # Levels close together near the minimum: each is the same factor farther above it than the one before.
+    low, height = float(values.min()), float(np.ptp(values))
+    levels = low + height * np.concatenate([[0.0], np.geomspace(1e-3, 1.0, 16)])
+    norm = BoundaryNorm(levels, ncolors=256)
+    filled = axes.contourf(grid["x"], grid["y"], values, levels=levels, cmap="Blues_r", norm=norm)
+    axes.contour(grid["x"], grid["y"], values, levels=levels, colors="white", linewidths=0.4, alpha=0.7)
+    axes.plot(xs, ys, color="black", linewidth=0.4, alpha=0.35)
+    points = axes.scatter(xs, ys, c=range(len(xs)), cmap="autumn", s=22, edgecolors="black", linewidths=0.5, zorder=3)
+    if len(tried) <= NUMBERED:
+        for trial, x, y in zip(tried, xs, ys, strict=True):
+            axes.annotate(str(trial["number"]), (x, y), xytext=(3, 3), textcoords="offset points", fontsize=6)
+    for x, y in grid["minimizers"]:
+        axes.plot(x, y, marker="+", color="black", markersize=13, markeredgewidth=1.5, linestyle="none", zorder=4)
+    best = next((trial for trial in tried if trial["number"] == best_number), None)
+    if best is not None:
+        x, y = best["params"][x_name], best["params"][y_name]
+        axes.plot(x, y, marker="*", color=GREEN, markeredgecolor="black", markersize=15, linestyle="none", zorder=5)
+    axes.set(xlabel=x_name, ylabel=y_name)
+    figure.colorbar(filled, ax=axes, label="value of the function", format="%.3g", spacing="uniform", ticks=levels[::3])
+    if len(tried) > 1:
+        order = figure.colorbar(points, ax=axes, label="trial, in the order tried")
+        order.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    where = f" at {x_name} = {best['params'][x_name]:.4g}, {y_name} = {best['params'][y_name]:.4g}" if best else ""
+    return Picture(
+        name="contour",
+        caption="The true function and every trial in the order it was tried (yellow is late); "
+        "the star is the best trial, the cross the true minimum.",
+        alt=f"Contour plot over {x_name} and {y_name} with {len(tried)} numbered trials; best{where}.",
+        svg=to_svg(figure),
+    )
+
+
+def history(trials: Sequence[Mapping[str, Any]], direction: str, *, value_name: str) -> Picture:
+    """Every trial's value by its number, and the best so far."""
+    values = [trial["value"] for trial in trials]
+    figure, axes = new_figure()
+    for state, (marker, color) in MARKS.items():
+        shown = [t for t in trials if t["state"] == state and t["value"] is not None]
+        if shown:
+            numbers, heights = [t["number"] for t in shown], [t["value"] for t in shown]
+            axes.scatter(numbers, heights, marker=marker, color=color, s=20, label=state, zorder=3)
+    complete = [t["value"] if t["state"] == "complete" else None for t in trials]
+    best = best_so_far(complete, direction)
+    axes.step(
+        [t["number"] for t in trials],
+        [math.nan if value is None else value for value in best],
+        where="post",
+        color=ORANGE,
+        label="best so far",
+    )
+    for trial in trials:
+        if trial["state"] == "failed":
+            axes.axvline(trial["number"], color=RED, linewidth=0.8, linestyle=":")
+    finite = [value for value in values if value is not None]
+    if finite and min(finite) > 0 and max(finite) / min(finite) > 100:
+        axes.set_yscale("log")
+    axes.set(xlabel="trial", ylabel=value_name)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend()
+    last = next((value for value in reversed(best) if value is not None), None)
+    return Picture(
+        name="history",
+        caption="Every trial in order, and the best value so far.",
+        alt=f"{value_name} of {len(trials)} trials in order; the best is {last:.6g}."
+        if last is not None
+        else value_name,
+        svg=to_svg(figure),
+    )
+
+
+def importances(shares: Mapping[str, float], *, n_trials: int, epochs: int) -> Picture:
+    """How much each parameter mattered, largest on top."""
+    names = list(shares)[::-1]
+    figure, axes = new_figure(6.4, 0.9 + 0.35 * len(names))
+    axes.barh(names, [shares[name] for name in names], color=BLUE)
+    for name in names:
+        axes.annotate(
+            f"{shares[name]:.0%}", (shares[name], name), xytext=(4, 0), textcoords="offset points", va="center"
+        )
+    axes.set(xlabel="share of the importance", xlim=(0, max(shares.values()) * 1.15))
+    compared = f"{n_trials} trials" + (f" after {epochs} epochs each" if epochs > 1 else "")
+    return Picture(
+        name="importances",
+        caption=f"Which parameters mattered (PED-ANOVA over {compared}).",
+        alt="Importances: " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()) + ".",
+        svg=to_svg(figure),
+    )
+
+
+def trial_curves(trials: Sequence[Mapping[str, Any]], best_number: int | None, *, value_name: str) -> Picture:
+    """Each trial's score by epoch; the winner, the untuned default and the pruned ones told apart."""
+    figure, axes = new_figure()
+    for trial in trials:
+        epochs = sorted(int(epoch) for epoch in trial["scores"])
+        scores = [trial["scores"][epoch] for epoch in map(str, epochs)]
+        number = trial["number"]
+        style: dict[str, Any] = {"color": GREY, "linewidth": 0.8, "alpha": 0.7}
+        if number == best_number:
+            style = {"color": GREEN, "linewidth": 2.2, "label": f"winner (trial {number})", "zorder": 4}
+        elif number == 0:
+            style = {"color": ORANGE, "linewidth": 1.8, "linestyle": "--", "label": "untuned default", "zorder": 3}
+        axes.plot(epochs, scores, marker=".", **style)
+    axes.set(xlabel="epoch", ylabel=value_name)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend()
+    return Picture(
+        name="trial-curves",
+        caption="Score by epoch of every trial; lines that end early were pruned.",
+        alt=f"Curves of {len(trials)} trials by epoch, winner and default marked.",
+        svg=to_svg(figure),
+    )
+
+
+def learning_curves(metrics: Sequence[Mapping[str, Any]], *, score_name: str | None, score_label: str) -> Picture:
+    """Training and validation loss by epoch, and the validation score where there is one beside the loss."""
+    epochs = [record["epoch"] for record in metrics]
+    figure, left = new_figure()
+    left.plot(epochs, [record["train_loss"] for record in metrics], color=GREY, marker=".", label="training loss")
+    left.plot(
+        epochs, [record["valid"]["loss"] for record in metrics], color=ORANGE, marker=".", label="validation loss"
+    )
+    left.set(xlabel="epoch", ylabel="loss")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    lines = left.get_lines()
+    if score_name:
+        right = left.twinx()
+        right.grid(visible=False)
+        right.spines["right"].set_visible(True)
+        scores = [record["valid"][score_name] for record in metrics]
+        lines = [*lines, *right.plot(epochs, scores, color=BLUE, marker="o", markersize=3, label=score_label)]
+        right.set(ylabel=score_label)
+    left.legend(lines, [str(line.get_label()) for line in lines], loc="center right")
+    return Picture(
+        name="learning-curves",
+        caption="How the training went, epoch by epoch.",
+        alt=f"Losses over {len(epochs)} epochs; the validation loss ends at {metrics[-1]['valid']['loss']:.4g}.",
+        svg=to_svg(figure),
+    )
+
+
+def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Picture:
+    """Test images by true and predicted class, as shares of the true class."""
+    counts = np.asarray(matrix)
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    n = len(classes)
+    side = min(9.0, 3.0 + 0.33 * n)
+    figure, axes = new_figure(side + 1, side)
+    axes.grid(visible=False)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    if n <= 25:
+        for row, column in itertools.product(range(n), range(n)):
+            if counts[row, column]:
+                color = "white" if shares[row, column] > 0.5 else "black"
+                text = str(counts[row, column])
+                axes.text(column, row, text, ha="center", va="center", fontsize=7, color=color)
+    if n <= 40:
+        axes.set_xticks(range(n), classes, rotation=60, ha="right")
+        axes.set_yticks(range(n), classes)
+    axes.set(xlabel="predicted", ylabel="true")
+    figure.colorbar(image, ax=axes, label="share of the true class")
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    row, column = divmod(int(wrong.argmax()), n)
+    worst = (
+        f"; most often {classes[row]} is taken for {classes[column]} ({wrong[row, column]} times)"
+        if wrong.any()
+        else ""
+    )
+    return Picture(
+        name="confusion",
+        caption="Test images by true and predicted class.",
+        alt=f"Confusion matrix of {counts.sum()} test images in {n} classes{worst}.",
+        svg=to_svg(figure),
+    )
+
+
+def forecast(
+    dates: Sequence[str], actual: Sequence[float], forecasts: Mapping[str, Sequence[float]], model: str
+) -> Picture:
+    """The last 60 test days: actual closes, the model's forecasts, and the naive ones beside them."""
+    days = np.asarray(dates[-60:], dtype="datetime64[D]")
+    figure, axes = new_figure(6.8, 3.8)
+    axes.plot(days, actual[-60:], color="black", linewidth=1.6, label="actual close")
+    axes.plot(days, forecasts[model][-60:], color=BLUE, linewidth=1.4, marker=".", markersize=4, label=model)
+    axes.plot(
+        days, forecasts["naive"][-60:], color=ORANGE, linewidth=1.2, linestyle="--", label="naive (tomorrow = today)"
+    )
+    axes.set(ylabel="close")
+    axes.tick_params(axis="x", rotation=30)
+    axes.legend()
+    return Picture(
+        name="forecast",
+        caption=f"The last {len(days)} test days, forecast one day ahead.",
+        alt=f"Actual closes from {days[0]} to {days[-1]} with the forecasts of {model} and of naive.",
+        svg=to_svg(figure),
+    )
+
+
+def forecast_errors(dates: Sequence[str], actual: Sequence[float], forecasts: Mapping[str, Sequence[float]]) -> Picture:
+    """Each model's root mean squared error so far, relative to naive: below 1 is better than naive."""
+    days = np.asarray(dates, dtype="datetime64[D]")
+    truth = np.asarray(actual, dtype=float)
+
+    def error_so_far(name: str) -> np.ndarray:
+        squared = (np.asarray(forecasts[name], dtype=float) - truth) ** 2
+        return np.sqrt(np.cumsum(squared) / np.arange(1, len(squared) + 1))
+
+    naive = np.maximum(error_so_far("naive"), 1e-12)
+    ratios = {name: error_so_far(name) / naive for name in forecasts if name != "naive"}
+    near = {name: ratio for name, ratio in ratios.items() if ratio[-1] < FAR_FROM_NAIVE}
+    figure, axes = new_figure(6.8, 3.2)
+    for (name, ratio), color in zip(near.items(), itertools.cycle([GREY, BLUE, GREEN, RED]), strict=False):
+        axes.plot(days, ratio, color=color, linewidth=1.2, label=name)
+    axes.axhline(1.0, color=ORANGE, linewidth=1.2, linestyle="--", label="naive")
+    settled = [ratio[len(ratio) // 5 :] for ratio in near.values()]
+    reach = max([0.01, *(float(np.abs(ratio - 1).max()) for ratio in settled)])
+    axes.set(ylabel="RMSE so far / naive", ylim=(1 - 1.3 * reach, 1 + 1.3 * reach))
+    axes.tick_params(axis="x", rotation=30)
+    axes.legend(ncols=2)
+    far = [f"{name} ({ratios[name][-1]:.2f})" for name in ratios if name not in near]
+    outside = f" Far above the picture: {', '.join(far)}." if far else ""
+    return Picture(
+        name="errors",
+        caption=f"The error of each model against naive, over the test days so far; below 1 is better.{outside}",
+        alt="Relative errors at the end: "
+        + ", ".join(f"{name} {ratio[-1]:.3f}" for name, ratio in ratios.items())
+        + ".",
+        svg=to_svg(figure),
+    )

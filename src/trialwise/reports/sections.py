@@ -1,0 +1,252 @@
+"""What a page says of each kind of run, from its folder alone."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from trialwise.base.errors import UserError
+from trialwise.base.files import read_json
+from trialwise.base.runs import RunFolder
+from trialwise.reports import figures
+from trialwise.reports.drawing import Picture
+from trialwise.reports.verdicts import number, percent, verdict
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Table:
+    """A small table: a caption, column heads and rows of text."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Section:
+    """One run on the page.
+
+    Attributes:
+        title: What was done.
+        verdict: What was found, in a sentence.
+        facts: Names and values worth a glance.
+        pictures: The figures.
+        tables: The numbers.
+        notes: What a reader should know, a sentence each.
+        repeat: What it takes to do it again, names and values.
+    """
+
+    title: str
+    verdict: str
+    facts: tuple[tuple[str, str], ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    tables: tuple[Table, ...] = ()
+    notes: tuple[str, ...] = ()
+    repeat: tuple[tuple[str, str], ...] = ()
+
+
+def section(run: RunFolder) -> Section:
+    """The section on a run.
+
+    Raises:
+        UserError: Nothing is known of this kind of run.
+    """
+    if run.kind not in _BUILDERS:
+        raise UserError(f"{run.path}: no report is known for a run of kind {run.kind!r}")
+    if run.record["status"] == "failed":
+        return Section(title=f"{run.kind}: failed", verdict=run.result.get("error", "no reason is on record"))
+    built = _BUILDERS[run.kind](run)
+    if run.record["status"] != "complete":
+        built = dataclasses.replace(built, title=f"{built.title} ({run.record['status']})")
+    return dataclasses.replace(built, repeat=_repeat(run))
+
+
+def _optimize(run: RunFolder) -> Section:
+    result = run.result
+    trials = read_json(run.path / "trials.json")
+    pictures = []
+    if (run.path / "landscape.json").exists():
+        pictures.append(figures.contour(read_json(run.path / "landscape.json"), trials, result["best_trial"]))
+    pictures.append(figures.history(trials, result["direction"], value_name="value"))
+    return Section(
+        title=f"Minimum of {result['function']}",
+        verdict=verdict(run.kind, run.result, run.record.get("evaluation")),
+        facts=(*_study_facts(result), ("sampler", f"{result['sampler']}: {result['sampler_reason']}")),
+        pictures=(*pictures, *_importances(result)),
+        tables=_trials_table(trials),
+    )
+
+
+def _image_train(run: RunFolder) -> Section:
+    result = run.result
+    evaluation = run.record.get("evaluation")
+    return Section(
+        title=f"Classifier for {result['data']['name']}",
+        verdict=verdict(run.kind, run.result, run.record.get("evaluation")),
+        facts=(
+            ("parameters", f"{result['n_params']:,}"),
+            ("epochs", str(result["epochs"])),
+            ("training", f"{result['seconds']['train']:.1f} s on {result['device']}, {result['threads']} threads"),
+            ("numbers", result["number_format"]),
+            *_data_facts(result["data"]),
+        ),
+        pictures=(*_learning_curves(run), *_confusion(evaluation)),
+        tables=_class_table(evaluation),
+        notes=_data_notes(result["data"]),
+    )
+
+
+def _image_tune(run: RunFolder) -> Section:
+    result = run.result
+    trials = read_json(run.path / "trials.json")
+    evaluation = run.record.get("evaluation")
+    curves = (figures.trial_curves(trials, result["best_trial"], value_name="validation accuracy"),) if trials else ()
+    return Section(
+        title=f"Tuning on {result['data']['name']}",
+        verdict=verdict(run.kind, run.result, run.record.get("evaluation")),
+        facts=(
+            *_study_facts(result),
+            ("sampler", f"{result['sampler']}: {result['sampler_reason']}"),
+            ("a full trial", f"{result['max_epochs']} epochs"),
+            *_data_facts(result["data"]),
+        ),
+        pictures=(
+            figures.history(trials, result["direction"], value_name="validation accuracy"),
+            *curves,
+            *_learning_curves(run),
+            *_importances(result),
+            *_confusion(evaluation),
+        ),
+        tables=(*_winner_table(result), *_class_table(evaluation), *_trials_table(trials)),
+        notes=_data_notes(result["data"]),
+    )
+
+
+def _price_backtest(run: RunFolder) -> Section:
+    result = run.result
+    days = read_json(run.path / "forecasts.json")
+    metrics = run.metrics()
+    head = ("model", "RMSE", "RMSE / naive", "95 % interval of the skill", "p against naive", "direction right")
+    rows = tuple(
+        (
+            model["name"],
+            number(model["rmse"]),
+            f"{model['rmse_over_naive']:.4f}",
+            "{:+.2%} to {:+.2%}".format(*model["skill_ci95"]) if model.get("skill_ci95") else "",
+            f"{model['dm_p']:.3g}" if model.get("dm_p") is not None else "",
+            f"{model['direction_accuracy']:.1%}" if model.get("direction_accuracy") is not None else "",
+        )
+        for model in result["models"]
+    )
+    return Section(
+        title=f"One-day forecasts of {result['name']}",
+        verdict=verdict(run.kind, run.result, run.record.get("evaluation")),
+        facts=(
+            ("training days", f"{result['n_train']:,}"),
+            ("test days", f"{result['n_test']:,}, {result['first_test_date']} to {result['last_test_date']}"),
+            (
+                "close",
+                f"column {result['close_column']!r} ({_adjusted(result['adjusted'])}), layout {result['layout']}",
+            ),
+            ("belief in the LSTM", f"{result['shrinkage']:.0%} of its forecast was used, as fitted on validation days"),
+        ),
+        pictures=(
+            figures.forecast(days["dates"], days["actual"], days["forecasts"], "lstm"),
+            figures.forecast_errors(days["dates"], days["actual"], days["forecasts"]),
+            figures.learning_curves(metrics, score_name=None, score_label=""),
+        ),
+        tables=(Table(caption="Every model on the same test days", head=head, rows=rows),),
+        notes=tuple(result["warnings"]),
+    )
+
+
+_BUILDERS: dict[str, Callable[[RunFolder], Section]] = {
+    "optimize": _optimize,
+    "image-train": _image_train,
+    "image-tune": _image_tune,
+    "price-backtest": _price_backtest,
+}
+
+
+def _study_facts(result: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    counts = ", ".join(f"{n} {state}" for state, n in result["counts"].items() if n)
+    return ("trials", counts), ("time", f"{result['seconds']:.1f} s"), ("seed", str(result["seed"]))
+
+
+def _data_facts(data: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    shape = f"{data['width']} x {data['height']} {'grey' if data['channels'] == 1 else 'colour'}"
+    rows = f"{data['n_train']:,} for training and validation, {data['n_test']:,} for the test ({data['test_origin']})"
+    return ("images", f"{len(data['classes'])} classes, {shape}"), ("rows", rows)
+
+
+def _data_notes(data: Mapping[str, Any]) -> tuple[str, ...]:
+    left_out = [f"left out: {item['file']} ({item['reason']})" for item in data["left_out"][:20]]
+    if data["n_left_out"] > len(left_out):
+        left_out.append(f"... and {data['n_left_out'] - len(left_out)} more files left out")
+    return (*data["notes"], *left_out)
+
+
+def _importances(result: Mapping[str, Any]) -> tuple[Picture, ...]:
+    found = result["importances"]
+    if not found:
+        return ()
+    return (figures.importances(found["shares"], n_trials=found["n_trials"], epochs=found["epochs"]),)
+
+
+def _learning_curves(run: RunFolder) -> tuple[Picture, ...]:
+    metrics = run.metrics()
+    if not metrics:
+        return ()
+    return (figures.learning_curves(metrics, score_name="accuracy", score_label="validation accuracy"),)
+
+
+def _confusion(evaluation: Mapping[str, Any] | None) -> tuple[Picture, ...]:
+    if not evaluation:
+        return ()
+    return (figures.confusion(evaluation["test"]["confusion"], evaluation["test"]["classes"]),)
+
+
+def _class_table(evaluation: Mapping[str, Any] | None) -> tuple[Table, ...]:
+    if not evaluation:
+        return ()
+    rows = tuple(
+        (name, f"{found['n']:,}", percent(found["accuracy"]) if found["accuracy"] is not None else "")
+        for name, found in evaluation["test"]["per_class"].items()
+    )
+    return (Table(caption="Test accuracy by class", head=("class", "test images", "right"), rows=rows),)
+
+
+def _winner_table(result: Mapping[str, Any]) -> tuple[Table, ...]:
+    best, default = result["best"], result["default"]
+    if not best or not default:
+        return ()
+    rows = tuple((name, number(default["params"][name]), number(value)) for name, value in best["params"].items())
+    caption = "The winning configuration beside the untuned default"
+    return (Table(caption=caption, head=("setting", "default", "winner"), rows=rows),)
+
+
+def _trials_table(trials: Sequence[Mapping[str, Any]]) -> tuple[Table, ...]:
+    if not trials:
+        return ()
+    names = list(trials[0]["params"])
+    rows = tuple(
+        (
+            str(trial["number"]),
+            trial["state"],
+            number(trial["value"]) if trial["value"] is not None else "",
+            *(number(trial["params"].get(name, "")) for name in names),
+            trial["notes"].get("reason", ""),
+        )
+        for trial in trials
+    )
+    return (Table(caption="All trials", head=("trial", "state", "value", *names, "reason"), rows=rows),)
+
+
+def _repeat(run: RunFolder) -> tuple[tuple[str, str], ...]:
+    versions = ", ".join(f"{name} {version}" for name, version in run.record["versions"].items())
+    command = run.record["command"]
+    rows = [("command", " ".join(command))] if command else []
+    return (*rows, ("run folder", str(run.path)), ("started", run.record["started"]), ("versions", versions))
+
+
+def _adjusted(adjusted: bool | None) -> str:
+    return {True: "adjusted for splits and dividends", False: "not adjusted", None: "adjustment unknown"}[adjusted]

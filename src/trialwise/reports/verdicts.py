@@ -1,0 +1,88 @@
+"""What a run found, in one plain sentence that claims no more than was measured."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def verdict(kind: str, result: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -> str:
+    """The sentence for a run's result.
+
+    Args:
+        kind: The run's kind, e.g. "image-train".
+        result: The run's result.
+        evaluation: What `image evaluate` found on the test rows, where it was run.
+    """
+    return _SENTENCES[kind](result, evaluation)
+
+
+def percent(share: float) -> str:
+    """A share (0 to 1) in percent with one decimal."""
+    return f"{100 * share:.1f} %"
+
+
+def number(value: Any) -> str:
+    """A number to five digits; anything else as it is."""
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _optimize_sentence(result: Mapping[str, Any], _: Any) -> str:
+    if result["best_value"] is None:
+        return f"None of {result['n_trials']} trials of {result['function']} gave a value."
+    point = ", ".join(f"{name} = {number(value)}" for name, value in result["best_params"].items())
+    known = f" (the true minimum is {number(result['known_minimum'])})" if "known_minimum" in result else ""
+    return (
+        f"The lowest value of {result['function']} in {result['n_trials']} trials is {number(result['best_value'])} "
+        f"at {point}{known}."
+    )
+
+
+def _train_sentence(result: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -> str:
+    data = result["data"]
+    if not result["epochs"]:
+        return f"The training on {data['name']} was stopped before its first epoch was done."
+    sentence = (
+        f"A network of {result['n_params']:,} parameters gets {percent(result['valid']['accuracy'])} of "
+        f"{result['valid']['n']:,} validation images of {data['name']} right"
+    )
+    return f"{sentence}{_test_words(evaluation)}."
+
+
+def _tune_sentence(result: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -> str:
+    counts, best = result["counts"], result["best"]
+    tried = f"{result['n_trials']} trials on {result['data']['name']}"
+    tried += f" ({counts['pruned']} pruned, {counts['failed']} failed)"
+    if best is None:
+        return f"No trial is complete yet: {tried}."
+    sentence = f"Best of {tried}: trial {best['number']} with {percent(best['value'])} validation accuracy"
+    if result["gain"] is not None:
+        gain = 100 * result["gain"]
+        sentence += (
+            ", which is the untuned default itself"
+            if best["number"] == 0
+            else f", {gain:.1f} points above the untuned default (part of that is luck: it is the best of many)"
+        )
+    return f"{sentence}{_test_words(evaluation)}."
+
+
+def _test_words(evaluation: Mapping[str, Any] | None) -> str:
+    if not evaluation:
+        return "; the test images were not read yet"
+    test = evaluation["test"]
+    low, high = test["ci95"]
+    words = f"; {percent(test['accuracy'])} of {test['n']:,} test images"
+    words += f" (95 % interval {percent(low)} to {percent(high)})"
+    if "accuracy_tta" in test:
+        words += f", {percent(test['accuracy_tta'])} when averaged with their mirror images"
+    return words
+
+
+def _backtest_sentence(result: Mapping[str, Any], _: Any) -> str:
+    return result["verdict"]
+
+
+_SENTENCES: dict[str, Callable[[Mapping[str, Any], Any], str]] = {
+    "optimize": _optimize_sentence,
+    "image-train": _train_sentence,
+    "image-tune": _tune_sentence,
+    "price-backtest": _backtest_sentence,
+}

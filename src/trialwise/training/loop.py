@@ -1,0 +1,116 @@
+"""The training loop: a generator that yields one result an epoch and leaves the rest to ordinary loops around it."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Generator, Iterable
+
+import torch
+from torch import nn
+
+from trialwise.base.errors import WorkError
+from trialwise.base.seeds import child_seed
+from trialwise.training.checkpoints import Checkpoint
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EpochResult:
+    """What one epoch gave.
+
+    Attributes:
+        epoch: 1 for the first.
+        train_loss: Mean loss over the epoch's batches.
+        valid: Scores on the validation rows, by name, e.g. {"accuracy": 0.93, "loss": 0.2}.
+        learning_rate: The learning rate of the epoch's last step.
+        seconds: Wall time of the epoch, training and validation together.
+    """
+
+    epoch: int
+    train_loss: float
+    valid: dict[str, float]
+    learning_rate: float
+    seconds: float
+
+
+def fit(
+    model: nn.Module,
+    *,
+    batches: Callable[[int], Iterable[tuple[torch.Tensor, torch.Tensor]]],
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    validate: Callable[[], dict[str, float]],
+    optimizer: torch.optim.Optimizer,
+    schedule: Callable[[float], float],
+    n_epochs: int,
+    steps_per_epoch: int,
+    seed: int,
+    checkpoint: Checkpoint | None = None,
+    results_known: int = 0,
+    autocast: torch.dtype | None = None,
+    clip_norm: float | None = None,
+) -> Generator[EpochResult]:
+    """Train `model`, yielding one `EpochResult` an epoch; not calling `next` is a pause, closing is a stop.
+
+    With a `checkpoint` the state is saved before each yield, and a saved state is picked up again: the epochs
+    already done are not repeated and the rest gives the numbers of an uninterrupted run (to the bit on one CPU
+    with the same number of threads), because an epoch's randomness comes from `seed` and its number alone.
+
+    Args:
+        model: Trained in place.
+        batches: The (inputs, targets) of epoch e (from 1), on the model's device.
+        loss: The scalar loss of (model output, targets).
+        validate: The scores on the validation rows; called after every epoch with the model in eval mode.
+        optimizer: Its learning rates are the peaks that `schedule` scales.
+        schedule: The share of the peak learning rate after a fraction (0 to 1) of all steps.
+        n_epochs: The length of the whole training, which the schedule spans.
+        steps_per_epoch: Batches an epoch.
+        seed: Seeds dropout.
+        checkpoint: Where the state is kept between epochs.
+        results_known: Results already on record elsewhere: those of later epochs that the checkpoint holds are
+            yielded again first, so that a crash between the saving and the recording loses nothing.
+        autocast: `torch.bfloat16` to compute the forward pass in it; None for float32.
+        clip_norm: The largest gradient norm; None for no clipping.
+
+    Raises:
+        WorkError: The loss is no longer a finite number.
+    """
+    device = next(model.parameters()).device
+    peaks = [group["lr"] for group in optimizer.param_groups]
+    history = checkpoint.load(model, optimizer) if checkpoint else []
+    yield from (EpochResult(**result) for result in history[results_known:])
+    for epoch in range(len(history) + 1, n_epochs + 1):
+        start = time.perf_counter()
+        total_loss = torch.zeros((), device=device)
+        n_steps = 0
+        model.train()
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(child_seed(seed, "epoch", epoch))
+            for inputs, targets in batches(epoch):
+                share = schedule(((epoch - 1) * steps_per_epoch + n_steps) / (n_epochs * steps_per_epoch))
+                for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                    group["lr"] = peak * share
+                with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
+                    outputs = model(inputs)
+                batch_loss = loss(outputs.float(), targets)
+                optimizer.zero_grad(set_to_none=True)
+                batch_loss.backward()
+                if clip_norm is not None:
+                    nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+                optimizer.step()
+                total_loss += batch_loss.detach()
+                n_steps += 1
+        train_loss = float(total_loss) / max(1, n_steps)
+        if not math.isfinite(train_loss):
+            raise WorkError(f"the loss became {train_loss} in epoch {epoch}", hint="a lower learning rate may help")
+        model.eval()
+        scores = validate()
+        result = EpochResult(
+            epoch=epoch,
+            train_loss=train_loss,
+            valid=scores,
+            learning_rate=optimizer.param_groups[0]["lr"],
+            seconds=time.perf_counter() - start,
+        )
+        history.append(dataclasses.asdict(result))
+        if checkpoint:
+            checkpoint.save(model, optimizer, history)
+        yield result

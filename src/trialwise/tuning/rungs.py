@@ -1,0 +1,35 @@
+"""Successive halving as plain arithmetic: after how many epochs trials are compared, and who goes on."""
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+Direction = Literal["minimize", "maximize"]
+
+
+def rung_epochs(max_epochs: int, *, eta: int = 3) -> tuple[int, ...]:
+    """The epochs after which trials are compared, the last being `max_epochs`.
+
+    Each rung is about a factor `eta` above the one before, the first is one epoch
+    (Jamieson & Talwalkar 2016, "Non-stochastic Best Arm Identification").
+    """
+    rungs = [max_epochs]
+    while rungs[0] > 1:
+        rungs.insert(0, max(1, rungs[0] // eta))
+    return tuple(rungs)
+
+
+def best_first(scores: Mapping[int, float], direction: Direction) -> list[int]:
+    """The trial numbers from best to worst score; ties to the earlier trial, NaN last."""
+    sign = 1.0 if direction == "minimize" else -1.0
+
+    def key(number: int) -> tuple[bool, float, int]:
+        score = scores[number]
+        return (math.isnan(score), 0.0 if math.isnan(score) else sign * score, number)
+
+    return sorted(scores, key=key)
+
+
+def promoted(scores: Mapping[int, float], direction: Direction, *, eta: int = 3) -> set[int]:
+    """The numbers of the trials that go on past a rung: the best one in `eta` of them, at least one."""
+    return set(best_first(scores, direction)[: math.ceil(len(scores) / eta)])

@@ -1,0 +1,186 @@
+"""A study on disk: an Optuna journal in a run folder, written by one driver at a time."""
+
+import contextlib
+import dataclasses
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from trialwise.base.errors import UserError
+from trialwise.tuning.rungs import Direction
+
+JOURNAL = "study.journal"
+STATES = {
+    TrialState.RUNNING: "paused",
+    TrialState.WAITING: "paused",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """One trial as it stands on record.
+
+    Attributes:
+        number: 0 for the first.
+        state: "complete", "pruned", "failed", or "paused" where it may still go on.
+        params: The configuration.
+        value: The last score of a complete or pruned trial; None without a score.
+        scores: The score after each epoch, by epoch from 1.
+        seconds: Wall time from proposal to end; None where it has not ended.
+        notes: What the objective put on record, and "reason" where the trial failed.
+    """
+
+    number: int
+    state: str
+    params: dict[str, Any]
+    value: float | None
+    scores: dict[int, float]
+    seconds: float | None
+    notes: dict[str, Any]
+
+    def to_document(self) -> dict[str, Any]:
+        """The record as plain JSON values."""
+        return dataclasses.asdict(self)
+
+
+class Study:
+    """An Optuna study in the journal file of a folder, and the few calls that the driver makes on it."""
+
+    def __init__(self, folder: Path, direction: Direction | None = None) -> None:
+        """Open the study in `folder`; where there is none, make one that goes in `direction`, named as the folder.
+
+        Raises:
+            UserError: There is none, and no direction was given.
+        """
+        path = folder / JOURNAL
+        if direction is None and not path.exists():
+            raise UserError(f"{folder} holds no study: it has no {JOURNAL}")
+        self.folder = folder
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.storage = JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+        known = self.storage.get_all_studies()
+        name = known[0].study_name if known else folder.absolute().name
+        if not known:
+            optuna.create_study(storage=self.storage, study_name=name, direction=direction)
+        self.optuna = optuna.load_study(storage=self.storage, study_name=name)
+        self.direction: Direction = "minimize" if self.optuna.direction == StudyDirection.MINIMIZE else "maximize"
+        self._study_id = self.storage.get_study_id_from_name(self.optuna.study_name)
+
+    def ask(self, number: int, sampler: BaseSampler, space: dict[str, BaseDistribution]) -> None:
+        """Let the sampler propose trial `number`, the next one, or the one that a killed driver was proposing."""
+        self.optuna.sampler = sampler
+        if number < self.n_asked():
+            trial = optuna.trial.Trial(self.optuna, self._trial_id(number))
+            for name, distribution in space.items():
+                _suggest(trial, name, distribution)
+            return
+        asked = self.optuna.ask(fixed_distributions=space).number
+        assert asked == number, f"expected trial {number}, Optuna numbered it {asked}"
+
+    def n_asked(self) -> int:
+        """The number of trials that were proposed so far."""
+        trials = self.optuna.get_trials(deepcopy=False)
+        return sum(trial.state != TrialState.WAITING for trial in trials)
+
+    def enqueue(self, params: dict[str, Any]) -> None:
+        """Make `params` the next trial that is proposed, unless it waits already."""
+        self.optuna.enqueue_trial(params, skip_if_exists=True)
+
+    def report(self, number: int, epoch: int, score: float, notes: dict[str, Any]) -> None:
+        """Put a score on record, and the notes that came with it."""
+        trial_id = self._trial_id(number)
+        self.storage.set_trial_intermediate_value(trial_id, epoch, score)
+        known = self.storage.get_trial(trial_id).user_attrs
+        for key, value in notes.items():
+            if known.get(key) != value:
+                self.storage.set_trial_user_attr(trial_id, key, value)
+
+    def tell(self, number: int, state: TrialState, *, value: float | None = None, reason: str = "") -> None:
+        """End a trial."""
+        if reason:
+            self.storage.set_trial_user_attr(self._trial_id(number), "reason", reason)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Optuna warns of a pruned trial whose last score is not a number
+            self.optuna.tell(number, value, state=state)
+
+    def records(self, numbers: range | None = None) -> list[TrialRecord]:
+        """The trials of these numbers, or all that were proposed, by number."""
+        if numbers is not None:
+            return [_record(self.storage.get_trial(self._trial_id(number))) for number in numbers]
+        return [_record(trial) for trial in self.optuna.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
+
+    def _trial_id(self, number: int) -> int:
+        return self.storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
+
+def _suggest(trial: optuna.trial.Trial, name: str, distribution: BaseDistribution) -> None:
+    match distribution:
+        case FloatDistribution(low=low, high=high, log=log):
+            trial.suggest_float(name, low, high, log=log)
+        case IntDistribution(low=low, high=high, log=log):
+            trial.suggest_int(name, low, high, log=log)
+        case CategoricalDistribution(choices=choices):
+            trial.suggest_categorical(name, choices)
+
+
+def _record(trial: FrozenTrial) -> TrialRecord:
+    value = trial.value if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) else None
+    return TrialRecord(
+        number=trial.number,
+        state=STATES[trial.state],
+        params=trial.params,
+        value=value,
+        scores=dict(sorted(trial.intermediate_values.items())),
+        seconds=trial.duration.total_seconds() if trial.duration else None,
+        notes=trial.user_attrs,
+    )
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold the study's lock for the length of the block; the lock of a killed driver frees itself.
+
+    Raises:
+        UserError: Another driver runs this study now.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows: no such lock, one driver at a time is up to the user
+        yield
+        return
+    with (folder / ".driver.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(
+                f"the study in {folder} is running now", hint="wait for it, or stop it with Ctrl-C"
+            ) from None
+        # A driver that was killed while it wrote leaves Optuna's own lock and half a line behind.
+        (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)
+        _drop_torn_line(folder / JOURNAL)
+        yield
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Cut off a last line without its end: a writer was killed in the middle of it, and its record never counted."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    with path.open("rb+") as journal:
+        content = journal.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            journal.truncate(whole)
+            os.fsync(journal.fileno())

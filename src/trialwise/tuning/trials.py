@@ -1,0 +1,38 @@
+"""A trial is a generator: what an objective is given and what it yields."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+Config = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What an objective knows of the trial it runs.
+
+    Attributes:
+        number: 0 for the first trial of the study.
+        seed: Depends on the study's seed and the trial's number, never on the worker.
+        max_epochs: The epochs of a trial that is never pruned.
+        epochs_done: Scores already on record; the objective yields the ones after them.
+        folder: Where the objective may keep a checkpoint between yields, to go on after a pause or a crash.
+        notes: What the objective wants on record beside its scores, e.g. the number of parameters.
+    """
+
+    number: int
+    seed: int
+    max_epochs: int
+    epochs_done: int = 0
+    folder: Path | None = None
+    notes: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def remaining_epochs(self) -> range:
+        """The epochs still to be run and scored, counted from 1."""
+        return range(self.epochs_done + 1, self.max_epochs + 1)
+
+
+# One score an epoch. Closing the iterator prunes the trial; not calling next pauses it; a paused trial may be
+# called again in another process, with `epochs_done` and `folder` as they were left.
+Objective = Callable[[Config, Trial], Iterator[float]]

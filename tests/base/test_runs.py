@@ -1,0 +1,56 @@
+import json
+
+import pytest
+
+from trialwise.base.errors import UserError
+from trialwise.base.files import runs_folder
+from trialwise.base.runs import SCHEMA, RunFolder
+
+
+def test_a_run_reads_back_by_path_and_by_name():
+    run = RunFolder.create("optimize", {"trials": 3}, seed=7)
+    run.add_metrics({"epoch": 1})
+    run.finish({"best_value": 0.5})
+    for name in (run.path, run.path.name):
+        again = RunFolder.open(name)
+        assert (again.kind, again.seed, again.settings) == ("optimize", 7, {"trials": 3})
+        assert again.result == {"best_value": 0.5}
+        assert again.record["status"] == "complete"
+        assert again.metrics() == [{"epoch": 1}]
+
+
+def test_two_runs_of_one_second_get_two_folders():
+    paths = {RunFolder.create("optimize", {}, seed=0).path for _ in range(3)}
+    assert len(paths) == 3
+    assert {path.parent for path in paths} == {runs_folder()}
+
+
+@pytest.mark.parametrize("content", [None, "[]", '{"schema": "other/1"}', "{"])
+def test_a_folder_that_is_not_a_run_is_refused(tmp_path, content):
+    if content is not None:
+        (tmp_path / "run.json").write_text(content)
+    with pytest.raises(UserError, match=r"run\.json|run folder"):
+        RunFolder.open(tmp_path)
+
+
+def test_a_missing_run_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no such run folder"):
+        RunFolder.open(tmp_path / "missing")
+
+
+def test_nothing_is_overwritten(tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("years of work")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="already holds something"):
+        RunFolder.create("optimize", {}, seed=0, out=tmp_path / "full")
+    with pytest.raises(UserError, match="got a file"):
+        RunFolder.create("optimize", {}, seed=0, out=tmp_path / "file")
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.txt"]
+
+
+def test_the_record_is_plain_json_with_versions(tmp_path):
+    run = RunFolder.create("optimize", {}, seed=0, out=tmp_path / "new")
+    record = json.loads((run.path / "run.json").read_text())
+    assert record["schema"] == SCHEMA
+    assert {"python", "torch", "optuna"} <= record["versions"].keys()

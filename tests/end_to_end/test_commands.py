@@ -1,0 +1,226 @@
+"""Each command as a user runs it: its own process, small sizes, real input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trialwise.prices.reader import embedded_prices
+
+QUICK = ["--epochs", "2", "--max-params", "8000"]
+
+
+def trialwise(*arguments, code=0):
+    """(stdout, stderr) of the command, which must end with `code` and without a traceback."""
+    command = [sys.executable, "-m", "trialwise", *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout, done.stderr
+
+
+def document(*arguments):
+    """The one JSON document that the command prints on stdout."""
+    return json.loads(trialwise(*arguments, "--json")[0])
+
+
+@pytest.fixture
+def colours(tmp_path, write_images):
+    return write_images(tmp_path / "colours", {"red": 30, "green": 30, "blue": 30})
+
+
+def test_optimize_finds_the_shifted_minimum_and_draws_it(tmp_path):
+    found = document("optimize", "quadratic", "--trials", 25, "--seed", 3, "--out", tmp_path / "run")
+    assert found["best_value"] < 1e-2
+    assert found["best_params"] == pytest.approx({"x": 3.7, "y": -2.1}, abs=0.1)
+    assert found["n_trials"] == len(found["trials"]) == 25
+    assert found["seconds"] > 0
+    assert found["seed"] == 3
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "data:image/svg+xml" in page
+    assert page.count("<img") == 3
+
+
+def test_optimize_takes_a_function_of_the_user_with_its_space(tmp_path):
+    (tmp_path / "mine.py").write_text("def loss(x, kind):\n    return (x - 1) ** 2 + (kind == 'bad')\n")
+    found = document("optimize", "mine:loss", "--param", "x=-2.0:2", "--param", "kind=good,bad", "--trials", 20)
+    assert found["best_params"]["kind"] == "good"
+    assert found["sampler"] == "tpe"
+    (tmp_path / "space.toml").write_text("[x]\nlow = 0.0\nhigh = 2.0\n[kind]\nchoices = ['good']\n")
+    assert document("optimize", "mine:loss", "--space", "space.toml", "--trials", 3)["n_trials"] == 3
+
+
+def test_the_same_seed_gives_the_same_numbers(colours):
+    def without_clock(found):
+        return {k: v for k, v in found.items() if k not in ("run", "seconds", "workers")}
+
+    for command in (
+        ["optimize", "branin", "--trials", 12],
+        ["image", "train", colours, *QUICK],
+        ["image", "tune", colours, "--trials", 3, *QUICK, "--workers", 1],
+        ["price", "backtest", "--epochs", 2],
+    ):
+        first, second = document(*command, "--seed", 1), document(*command, "--seed", 1)
+        assert without_clock(first) == without_clock(second)
+
+
+def test_an_image_is_trained_tuned_and_evaluated_once(colours, tmp_path):
+    trained = document("image", "train", colours, *QUICK, "--out", "trained")
+    assert trained["n_params"] <= 8000
+    assert 0 <= trained["valid"]["accuracy"] <= 1
+    assert 0 < trained["seconds"]["train"] <= trained["seconds"]["total"]
+    assert trained["epochs"] == 2
+    tested = document("image", "evaluate", trained["run"], "--tta")["test"]
+    assert tested["ci95"][0] <= tested["accuracy"] <= tested["ci95"][1]
+    assert tested["n"] == 18
+    assert 0 <= tested["accuracy_tta"] <= 1
+    assert "accuracy_tta" not in document("image", "evaluate", trained["run"])["test"]
+    assert document("image", "evaluate", trained["run"])["times_opened"] == 3
+    # A tuned model is a model like any other, and its settings train another one.
+    tuned = document("image", "tune", colours, "--trials", 5, *QUICK, "--out", "tuned")
+    assert tuned["counts"]["pruned"] >= 1
+    assert tuned["best"]["number"] in range(5)
+    assert tuned["default"]["number"] == 0
+    assert document("image", "evaluate", "tuned")["test"]["n"] == 18
+    again = document("image", "train", colours, "--config", Path("tuned") / "best.toml", "--epochs", 1)
+    assert again["epochs"] == 1
+    shown = document("study", "show", "tuned")
+    assert shown["test"]["n"] == 18
+    assert [t["params"] for t in shown["trials"]] == [t["params"] for t in tuned["trials"]]
+
+
+def test_a_study_that_was_killed_goes_on_to_the_table_of_one_that_was_not(colours):
+    options = ["image", "tune", colours, "--trials", 9, *QUICK, "--workers", 2, "--seed", 5, "--json"]
+    whole = json.loads(trialwise(*options, "--out", "whole")[0])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trialwise", *map(str, options), "--out", "killed"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    journal = Path("killed") / "study.journal"
+    deadline = time.monotonic() + 120
+    while not (journal.exists() and journal.read_text().count('"op_code":7') >= 3):  # three scores are on record
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert document("study", "list")["studies"] == []  # these lie outside the runs folder
+    assert document("study", "show", "killed")["status"] == "running"
+    resumed = document("study", "resume", "killed")
+    assert resumed["trials"] == whole["trials"]
+    assert resumed["best"] == whole["best"]
+
+
+def test_ctrl_c_saves_what_exists_and_says_how_to_go_on(colours):
+    options = ["image", "tune", colours, "--trials", 9, *QUICK, "--workers", "1", "--out", "stopped"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trialwise", *map(str, options)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    journal = Path("stopped") / "study.journal"
+    deadline = time.monotonic() + 120
+    while not (journal.exists() and journal.read_text().count('"op_code":7') >= 1):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to the workers too
+    _, text = process.communicate(timeout=60)
+    assert process.returncode == 130, text
+    assert "Traceback" not in text
+    assert "hint: trialwise study resume stopped" in text
+    assert json.loads(Path("stopped/run.json").read_text())["status"] == "interrupted"
+    assert Path("stopped/report.html").exists()
+    assert document("study", "resume", "stopped")["n_trials"] == 9
+
+
+def test_a_finished_study_can_be_given_more_trials(tmp_path):
+    run = document("optimize", "quadratic", "--trials", 3)["run"]
+    assert document("study", "resume", run)["n_trials"] == 3
+    assert document("study", "resume", Path(run).name, "--trials", 5)["n_trials"] == 5
+    assert [row["n_trials"] for row in document("study", "list")["studies"]] == [5]
+    assert "made for 5 trials" in trialwise("study", "resume", run, "--trials", "2", code=2)[1]
+
+
+def test_prices_are_shown_beside_naive():
+    found = document("price", "backtest", embedded_prices("IBM"), "--epochs", 3)
+    rows = {row["name"]: row for row in found["models"]}
+    assert found["models"][0]["name"] == "naive"
+    assert rows["naive"]["rmse_over_naive"] == 1.0
+    assert {"lstm", "drift"} <= rows.keys()
+    assert found["n_train"] == 2616
+    assert found["n_test"] == 654
+    assert found["first_test_date"] < found["last_test_date"]
+
+
+def test_the_demo_ends_in_one_page_on_all_three(tmp_path):
+    out, people = trialwise("demo", "--out", "shown")
+    lines = out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["functions", "images", "prices", "report"]
+    assert "trial 0 complete" in people
+    page = Path("shown/report.html").read_text()
+    for word in (
+        "The true function",
+        "Every trial in order",
+        "PED-ANOVA",
+        "epoch by epoch",
+        "true and predicted",
+        "naive",
+    ):
+        assert word in page, word
+    assert "://" not in page, "the page asks nothing of any server"
+    assert 'src="data:' in page
+    assert len(page) < 1_000_000
+
+
+def test_a_report_is_made_again_from_folders_alone_and_names_stay_text(tmp_path, write_images):
+    evil = write_images(tmp_path / "pictures", {"<img src=x onerror=alert(1)>": 12, "b": 12})
+    run = document("image", "train", evil, *QUICK)["run"]
+    document("image", "evaluate", run)
+    Path(run, "report.html").unlink()
+    other = document("optimize", "quadratic", "--trials", 2)["run"]
+    page = Path(document("report", run, other, "--out", "pages")["report"]).read_text()
+    assert page.count("<section") == 2
+    assert "<img src=x" not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+
+
+def test_nothing_is_written_outside_out_cache_and_runs(tmp_path, colours, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for command in (
+        ["optimize", "quadratic", "--trials", 2],
+        ["image", "tune", colours, "--trials", 2, *QUICK],
+        ["price", "backtest", "--epochs", 1, "--out", "priced"],
+    ):
+        trialwise(*command)
+    assert {path.name for path in tmp_path.iterdir()} == {"colours", "home", "runs", "cache", "priced"}
+    assert not [path for path in home.rglob("*") if path.is_file() and "matplotlib" not in str(path)]
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+def test_the_real_cifar_10_is_tuned(shared_data):
+    archive = shared_data / "cifar10" / "cifar10-jpeg.tar.xz"
+    tuned = document("image", "tune", archive, "--trials", 3, "--epochs", 2, "--max-params", 20_000)
+    assert tuned["data"]["n_train"] == 50_000
+    assert tuned["counts"]["complete"] + tuned["counts"]["pruned"] == 3
+    assert tuned["best"]["value"] > 0.35
+
+
+@pytest.mark.real_data
+def test_the_yahoo_file_is_backtested(shared_data):
+    found = document("price", "backtest", shared_data / "prices" / "yahoo_web_2024_2025.csv")
+    assert found["n_train"] + found["n_test"] == 250
+    assert found["last_test_date"] == "2025-12-12"
+    assert found["models"][0]["name"] == "naive"

@@ -1,0 +1,39 @@
+import pytest
+
+from trialwise.base.errors import UserError
+from trialwise.functions.objective import FunctionObjective, load_function
+from trialwise.tuning.spaces import Float
+from trialwise.tuning.trials import Trial
+
+SPACE = {"x": Float(low=0, high=1)}
+
+
+def test_a_function_in_the_current_folder_is_found(tmp_path):
+    (tmp_path / "found_here.py").write_text("def loss(x):\n    return x + 1\n")
+    assert load_function("found_here:loss", SPACE)(x=1) == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "reference", "message"),
+    [
+        (None, "no_such_module_here:f", "no module named 'no_such_module_here'"),
+        ("import also_missing\n", "m1:f", "m1 cannot be imported: No module named 'also_missing'"),
+        ("1 / 0\n", "m2:f", "m2 cannot be imported: ZeroDivisionError"),
+        ("def loss(x): ...\n", "m3:los", "m3 has no function 'los'"),
+        ("loss = 3\n", "m4:loss", "m4 has no function 'loss'"),
+        ("def loss(y): ...\n", "m5:loss", "cannot be called with x"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path, source, reference, message):
+    if source is not None:
+        (tmp_path / f"{reference.split(':')[0]}.py").write_text(source)
+    with pytest.raises(UserError, match=message):
+        load_function(reference, SPACE)
+
+
+def test_a_function_is_called_once_a_trial():
+    calls = []
+    objective = FunctionObjective(lambda x: calls.append(x) or 2 * x)
+    assert list(objective({"x": 3}, Trial(number=0, seed=0, max_epochs=1))) == [6.0]
+    assert calls == [3]
+    assert list(objective({"x": 3}, Trial(number=0, seed=0, max_epochs=1, epochs_done=1))) == []

@@ -1,0 +1,129 @@
+"""A tiny set must be learnt, noise must not, and a pause must change nothing."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from trialwise.base.errors import UserError
+from trialwise.images.evaluate import evaluate
+from trialwise.images.objective import ImageObjective
+from trialwise.images.recipes import TrainSettings, resolve
+from trialwise.images.saved import load_model, save_model
+from trialwise.images.sources import find_source
+from trialwise.images.store import prepare
+from trialwise.images.train import predict_logits, prepare_training
+from trialwise.training.device import threads
+from trialwise.tuning.trials import Trial
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with threads(1):
+        yield
+
+
+@pytest.fixture
+def prepared(tmp_path, write_images):
+    return prepare(find_source(str(write_images(tmp_path / "colours", {"red": 40, "green": 30, "blue": 50}))))
+
+
+def resolved(prepared, **changes):
+    data = prepared.description
+    settings = TrainSettings(max_params=20_000, **{"epochs": 6, "batch_size": 16} | changes)
+    return resolve(settings, n_train=data.n_train, image_size=data.height, channels=data.channels)
+
+
+def start(prepared, seed=0, **changes):
+    return prepare_training(prepared, resolved(prepared, **changes), seed=seed, split_seed=0)
+
+
+def test_a_plain_set_is_learnt_and_measured_on_rows_never_seen(prepared):
+    training = start(prepared)
+    results = list(training.epochs())
+    assert results[-1].valid["accuracy"] == 1.0
+    test = evaluate(training.saved, prepared, tta=True)
+    assert test["accuracy"] == test["accuracy_tta"] == 1.0
+    assert test["n"] == prepared.description.n_test == 24
+    assert test["ci95"][0] < 1.0
+    assert np.trace(test["confusion"]) == 24
+    assert {name: found["n"] for name, found in test["per_class"].items()} == {"blue": 10, "green": 6, "red": 8}
+
+
+def test_training_holds_train_and_valid_rows_only(prepared):
+    training = start(prepared)
+    rows = set(training.train_index.tolist()) | set(training.valid_index.tolist())
+    assert not set(training.train_index.tolist()) & set(training.valid_index.tolist())
+    assert rows == set(range(prepared.description.n_train))
+    test_images = np.load(prepared.folder / "test_images.npy")
+    held = {image.tobytes() for image in training.images_NHWC.numpy()}
+    assert not held & {image.tobytes() for image in test_images}
+
+
+def test_shuffled_labels_are_not_learnt(prepared):
+    training = start(prepared, epochs=4)
+    order = torch.randperm(len(training.labels_N), generator=torch.Generator().manual_seed(0))
+    shuffled = dataclasses.replace(training, labels_N=training.labels_N[order])
+    assert list(shuffled.epochs())[-1].valid["accuracy"] < 0.75
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(prepared):
+    def weights(seed):
+        training = start(prepared, seed=seed, epochs=2)
+        list(training.epochs())
+        return torch.cat([tensor.flatten().float() for tensor in training.network.state_dict().values()])
+
+    assert torch.equal(weights(1), weights(1))
+    assert not torch.equal(weights(1), weights(2))
+
+
+def test_a_saved_model_predicts_the_same_to_the_bit(prepared, tmp_path):
+    training = start(prepared, epochs=1)
+    list(training.epochs())
+    save_model(training.saved, tmp_path)
+    loaded = load_model(tmp_path, torch.device("cpu"))
+    index = torch.arange(20)
+    before = predict_logits(training.saved, training.images_NHWC, index)
+    assert torch.equal(before, predict_logits(loaded, training.images_NHWC, index))
+    assert loaded.classes == ("blue", "green", "red")
+
+
+def test_a_model_that_is_damaged_or_missing_is_refused(prepared, tmp_path):
+    with pytest.raises(UserError, match="holds no image model"):
+        load_model(tmp_path, torch.device("cpu"))
+    save_model(start(prepared).saved, tmp_path)
+    weights = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(weights[:200])
+    with pytest.raises(UserError, match="does not fit"):
+        load_model(tmp_path, torch.device("cpu"))
+
+
+def test_other_data_is_refused_before_it_is_measured(prepared, tmp_path, write_images):
+    saved = start(prepared).saved
+    other = prepare(find_source(str(write_images(tmp_path / "other", {"cat": 9, "dog": 9}))))
+    with pytest.raises(UserError, match="are not those of the model"):
+        evaluate(saved, other, tta=False)
+    larger = write_images(tmp_path / "larger", {"red": 9, "green": 9, "blue": 9}, size=(20, 20))
+    with pytest.raises(UserError, match="20 pixels, the model takes"):
+        evaluate(saved, prepare(find_source(str(larger))), tta=False)
+    with pytest.raises(UserError, match="--tta"):
+        evaluate(dataclasses.replace(saved, flip=False), prepared, tta=True)
+
+
+def test_a_trial_paused_and_resumed_gives_the_scores_and_the_model_of_one_never_paused(prepared, tmp_path):
+    settings = resolved(prepared)
+    objective = ImageObjective(prepared=prepared, settings=settings, split_seed=0)
+    config = {"learning_rate": 0.02, "dropout": 0.3}
+
+    def trial(folder, done=0):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        return Trial(number=1, seed=5, max_epochs=4, epochs_done=done, folder=tmp_path / folder)
+
+    whole = list(objective(config, trial("whole")))
+    paused = objective(config, trial("paused"))
+    first = [next(paused), next(paused)]
+    paused.close()
+    assert first + list(objective(config, trial("paused", done=2))) == whole
+    models = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "paused")]
+    assert models[0] == models[1]

@@ -1,0 +1,82 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from trialwise.base.errors import UserError
+from trialwise.prices.recipes import BacktestSettings
+from trialwise.prices.saved import load_forecaster, save_forecaster
+from trialwise.prices.train import forecast_returns, train_lstm
+
+
+@pytest.fixture(scope="module")
+def table(random_walk):
+    return random_walk(300, memory=0.5)
+
+
+@pytest.fixture(scope="module")
+def trained(table):
+    settings = BacktestSettings(window=10, hidden_size=4, n_layers=2, epochs=4, learning_rate=0.02, batch_size=4)
+    # Believed in full, so that equal forecasts cannot both be the naive one.
+    return dataclasses.replace(train_lstm(table, settings, seed=0), shrinkage=1.0)
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    save_forecaster(trained, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_loaded_model_forecasts_the_same_bits(folder, trained, table):
+    loaded = load_forecaster(folder)
+    wanted = forecast_returns(trained, table, 200)
+    assert wanted.any()
+    assert forecast_returns(loaded, table, 200).tobytes() == wanted.tobytes()
+    assert (loaded.settings, loaded.scaler, loaded.epochs) == (trained.settings, trained.scaler, trained.epochs)
+    assert (loaded.best_epoch, loaded.shrinkage) == (trained.best_epoch, 1.0)
+    assert not loaded.network.training
+
+
+def test_the_files_are_plain_json_and_weights(folder):
+    assert sorted(path.name for path in folder.iterdir()) == ["model.json", "model.safetensors"]
+    document = json.loads((folder / "model.json").read_text())
+    assert document["schema"] == "trialwise.price-model/1"
+    assert document["scaler"]["names"] == ["log_return", "abs_log_return", "log_volume_change"]
+    assert document["settings"]["window"] == 10
+
+
+def test_a_missing_folder_or_file(folder, tmp_path):
+    with pytest.raises(UserError, match=r"no such file: .*model\.json"):
+        load_forecaster(tmp_path / "nowhere")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(UserError, match=r"no such file: .*model\.safetensors") as caught:
+        load_forecaster(folder)
+    assert "belong together" in caught.value.hint
+
+
+def test_another_schema(folder):
+    (folder / "model.json").write_text('{"schema": "trialwise.image-model/1"}')
+    with pytest.raises(UserError, match=r"expected a model of schema 'trialwise\.price-model/1'"):
+        load_forecaster(folder)
+
+
+@pytest.mark.parametrize("broken", ["missing key", "other weights", "torn weights", "odd epoch"])
+def test_what_does_not_fit_together_is_refused(folder, broken):
+    document = json.loads((folder / "model.json").read_text())
+    if broken == "missing key":
+        del document["scaler"]
+    elif broken == "other weights":
+        document["settings"]["hidden_size"] = 8
+    elif broken == "odd epoch":
+        document["epochs"] = [{"epoch": 1}]
+    else:
+        raw = (folder / "model.safetensors").read_bytes()
+        (folder / "model.safetensors").write_bytes(raw[: len(raw) // 2])
+    (folder / "model.json").write_text(json.dumps(document))
+    with pytest.raises(UserError, match="does not hold a whole price model"):
+        load_forecaster(folder)
+
+
+def test_saved_numbers_are_exact(folder, trained):
+    np.testing.assert_array_equal(load_forecaster(folder).scaler.mean, trained.scaler.mean)

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from trialwise.prices.shrinkage import fit_shrinkage
+
+
+def test_a_forecast_that_is_right_is_believed_in_full():
+    predicted = np.random.default_rng(0).standard_normal(200)
+    assert fit_shrinkage(predicted, 3 * predicted) == 1.0
+
+
+def test_a_forecast_that_says_nothing_is_not_believed():
+    assert fit_shrinkage(np.zeros(50), np.ones(50)) == 0.0
+    assert fit_shrinkage(np.ones(1), np.ones(1)) == 0.0
+
+
+def test_a_forecast_that_is_wrong_is_not_turned_around():
+    predicted = np.random.default_rng(0).standard_normal(200)
+    assert fit_shrinkage(predicted, -predicted) == 0.0
+
+
+def test_the_factor_is_the_lower_end_of_a_99_percent_interval_by_hand():
+    predicted = np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+    actual = predicted * [0.3, 0.5, 0.3, 0.5, 0.4, 0.4]
+    # Slope 0.4 = mean of the ratios; residuals +-0.1; leverage 1/6 of each day.
+    residual_sum = 4 * 0.01
+    classical = np.sqrt(residual_sum / 5 / 6)
+    robust = np.sqrt(residual_sum) / (5 / 6) / 6
+    wanted = 0.4 - stats.t.ppf(0.99, 5) * max(classical, robust)
+    assert fit_shrinkage(predicted, actual) == pytest.approx(wanted, rel=1e-9)
+
+
+def test_noise_is_believed_about_once_in_a_hundred_times():
+    generator = np.random.default_rng(1)
+    draws = [fit_shrinkage(*generator.standard_normal((2, 300))) for _ in range(1000)]
+    assert sum(factor > 0 for factor in draws) <= 22  # 10 expected; 22 is four standard deviations
+    assert sum(factor > 0 for factor in draws) >= 1

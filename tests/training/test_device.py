@@ -1,0 +1,46 @@
+import torch
+
+from trialwise.training.device import (
+    free_cores,
+    judge_number_format,
+    number_format,
+    pick_device,
+    threads,
+    usable_cores,
+)
+
+RIGHT = [torch.ones(10), torch.arange(10.0)]
+
+
+def test_a_fast_and_right_kernel_is_taken():
+    verdict = judge_number_format(1.0, RIGHT, 0.25, [tensor * 1.001 for tensor in RIGHT])
+    assert verdict.dtype == torch.bfloat16
+    assert "4.0x" in verdict.reason
+
+
+def test_a_kernel_made_wrong_on_purpose_is_refused_however_fast():
+    wrong = [RIGHT[0], RIGHT[1].flip(0)]
+    verdict = judge_number_format(1.0, RIGHT, 0.01, wrong)
+    assert verdict.dtype == torch.float32
+    assert "wrong" in verdict.reason
+    nan = judge_number_format(1.0, RIGHT, 0.01, [RIGHT[0], RIGHT[1] * torch.nan])
+    assert nan.dtype == torch.float32
+
+
+def test_a_slower_kernel_is_refused():
+    verdict = judge_number_format(1.0, RIGHT, 0.95, RIGHT)
+    assert verdict.dtype == torch.float32
+    assert "no faster" in verdict.reason
+
+
+def test_the_self_test_runs_here():
+    assert number_format(torch.device("cpu")).dtype in (torch.bfloat16, torch.float32)
+    assert number_format(pick_device()).reason
+
+
+def test_cores_and_threads():
+    assert 1 <= free_cores(0.02) <= usable_cores()
+    before = torch.get_num_threads()
+    with threads(1):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before

@@ -1,0 +1,125 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from trialwise.base.errors import UserError, WorkError
+from trialwise.training.checkpoints import Checkpoint
+from trialwise.training.loop import fit
+from trialwise.training.optimizers import build_optimizer, constant, one_cycle
+
+X = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
+Y = (X[:, 0] > 0).long()
+
+
+def build(seed=0):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 2))
+
+
+def start(model, checkpoint=None, **options):
+    def batches(epoch):
+        order = torch.randperm(64, generator=torch.Generator().manual_seed(epoch))
+        for index in order.split(16):
+            yield X[index], Y[index]
+
+    def validate():
+        with torch.no_grad():
+            return {"accuracy": float((model(X).argmax(1) == Y).float().mean())}
+
+    settings = {"n_epochs": 6, "steps_per_epoch": 4, "seed": 0, "schedule": one_cycle} | options
+    return fit(
+        model,
+        batches=batches,
+        loss=nn.CrossEntropyLoss(),
+        validate=validate,
+        optimizer=build_optimizer(model, "sgd", learning_rate=0.5, weight_decay=1e-4),
+        checkpoint=checkpoint,
+        **settings,
+    )
+
+
+def scores(results):
+    return [(r.epoch, r.train_loss, r.valid, r.learning_rate) for r in results]
+
+
+def test_it_learns_and_yields_one_result_an_epoch():
+    results = list(start(build(), n_epochs=30))
+    assert [r.epoch for r in results] == list(range(1, 31))
+    assert results[-1].valid["accuracy"] > 0.95
+    assert results[-1].train_loss < results[0].train_loss
+    assert results[-1].learning_rate < 0.02
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 5])
+def test_resumed_equals_uninterrupted_to_the_last_bit(tmp_path, stop_after):
+    whole_model, part_model, resumed_model = build(), build(), build(seed=99)
+    whole = scores(start(whole_model))
+    checkpoint = Checkpoint(tmp_path / "state.pt")
+    part = start(part_model, checkpoint)
+    first = scores(next(part) for _ in range(stop_after))
+    part.close()
+    rest = scores(start(resumed_model, checkpoint, results_known=stop_after))
+    assert first + rest == whole
+    for a, b in zip(whole_model.state_dict().values(), resumed_model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_results_saved_but_not_recorded_are_yielded_again(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "state.pt")
+    whole = scores(start(build(), checkpoint))
+    assert scores(start(build(), checkpoint, results_known=2)) == whole[2:]
+    assert [result["epoch"] for result in checkpoint.results()] == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_global_random_state_is_left_alone():
+    before = torch.random.get_rng_state()
+    list(start(build()))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_loss_that_is_no_number_stops_the_training():
+    model = build()
+    with torch.no_grad():
+        model[0].weight.fill_(math.inf)
+    with pytest.raises(WorkError, match="the loss became nan in epoch 1"):
+        list(start(model))
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
+    (tmp_path / "state.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(UserError, match=r"state\.pt is not a checkpoint"):
+        next(start(build(), Checkpoint(tmp_path / "state.pt")))
+
+
+def test_a_planted_pickle_is_not_run(tmp_path):
+    import pickle
+
+    class Planted:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "planted"), "w"))
+
+    torch.save({"model": Planted()}, tmp_path / "state.pt", pickle_module=pickle)
+    with pytest.raises(UserError, match="is not a checkpoint"):
+        next(start(build(), Checkpoint(tmp_path / "state.pt")))
+    assert not (tmp_path / "planted").exists()
+
+
+def test_the_schedule_rises_to_one_and_falls_to_zero():
+    shares = [one_cycle(i / 100) for i in range(101)]
+    assert shares[0] == pytest.approx(0.1)
+    assert max(shares) == shares[20] == 1.0
+    assert shares[100] == 0.0
+    assert shares[:21] == sorted(shares[:21])
+    assert shares[20:] == sorted(shares[20:], reverse=True)
+    assert constant(0.3) == 1.0
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_only_weights_decay(name):
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    optimizer = build_optimizer(model, name, learning_rate=0.1, weight_decay=0.01)
+    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert decay == {id(p): 0.01 if p.ndim > 1 else 0.0 for p in model.parameters()}

@@ -1,0 +1,22 @@
+from typing import get_args
+
+import pytest
+
+from trialwise.tuning.samplers import SamplerName, build_sampler, choose_sampler
+from trialwise.tuning.spaces import Choice, Float
+
+NUMBERS = {"x": Float(low=0, high=1), "y": Float(low=0, high=1)}
+
+
+def test_auto_says_what_fits_and_why():
+    assert choose_sampler("auto", NUMBERS, pruning=False).name == "gp"
+    assert choose_sampler("auto", NUMBERS, pruning=True).name == "tpe"
+    assert choose_sampler("auto", NUMBERS | {"c": Choice(choices=("a", "b"))}, pruning=False).name == "tpe"
+    assert choose_sampler("auto", {f"x{i}": Float(low=0, high=1) for i in range(11)}, pruning=False).name == "tpe"
+    assert "pruned" in choose_sampler("auto", NUMBERS, pruning=True).reason
+    assert choose_sampler("random", NUMBERS, pruning=True).name == "random"
+
+
+@pytest.mark.parametrize("name", [name for name in get_args(SamplerName) if name != "auto"])
+def test_every_name_can_be_built(name):
+    build_sampler(name, 0, 0)
