@@ -45,6 +45,9 @@ def test_optimize_finds_the_shifted_minimum_and_draws_it(tmp_path):
     page = (tmp_path / "run" / "report.html").read_text()
     assert "data:image/svg+xml" in page
     assert page.count("<img") == 3
+    pictures = {path.stem: path.read_text() for path in (tmp_path / "run" / "figures").iterdir()}
+    assert pictures.keys() == {"contour", "history", "importances"}
+    assert all(svg.startswith("<?xml") for svg in pictures.values())
 
 
 def test_optimize_takes_a_function_of_the_user_with_its_space(tmp_path):

@@ -13,6 +13,7 @@ from trialwise.reports.drawing import BLUE, GREEN, GREY, ORANGE, RED, Picture, n
 
 MARKS = {"complete": ("o", BLUE), "pruned": ("v", GREY), "failed": ("x", RED)}
 FAR_FROM_NAIVE = 1.15  # a model whose error ends so far above naive's would flatten the picture of the others
+FEW_TRIALS = 20
 NUMBERED = 60  # above so many trials their numbers would hide each other
 
 
@@ -105,8 +106,8 @@ def history(trials: Sequence[Mapping[str, Any]], direction: str, *, value_name: 
     )
 
 
-def importances(shares: Mapping[str, float], *, n_trials: int, epochs: int) -> Picture:
-    """How much each parameter mattered, largest on top."""
+def importances(shares: Mapping[str, float], *, n_trials: int, epochs: int | None) -> Picture:
+    """How much each parameter mattered, largest on top; `epochs` where trials have epochs."""
     names = list(shares)[::-1]
     figure, axes = new_figure(6.4, 0.9 + 0.35 * len(names))
     axes.barh(names, [shares[name] for name in names], color=BLUE)
@@ -115,10 +116,13 @@ def importances(shares: Mapping[str, float], *, n_trials: int, epochs: int) -> P
             f"{shares[name]:.0%}", (shares[name], name), xytext=(4, 0), textcoords="offset points", va="center"
         )
     axes.set(xlabel="share of the importance", xlim=(0, max(shares.values()) * 1.15))
-    compared = f"{n_trials} trials" + (f" after {epochs} epochs each" if epochs > 1 else "")
+    compared = f"{n_trials} trials"
+    if epochs is not None:
+        compared += f" after {epochs} epoch{'s' if epochs > 1 else ''} each"
+    few = " With so few trials it is a hint at best." if n_trials < FEW_TRIALS else ""
     return Picture(
         name="importances",
-        caption=f"Which parameters mattered (PED-ANOVA over {compared}).",
+        caption=f"Which parameters mattered (PED-ANOVA over {compared}).{few}",
         alt="Importances: " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()) + ".",
         svg=to_svg(figure),
     )

@@ -15,7 +15,7 @@ _TEMPLATES = jinja2.Environment(
 
 
 def write_report(runs: Sequence[RunFolder], path: Path, *, title: str | None = None) -> None:
-    """Write the page on these runs to `path`, whole or not at all.
+    """Write the page on these runs to `path`, whole or not at all; each run's pictures also go to its `figures/`.
 
     Raises:
         UserError: A run is of a kind that has no report.
@@ -24,4 +24,7 @@ def write_report(runs: Sequence[RunFolder], path: Path, *, title: str | None = N
     page = _TEMPLATES.get_template("report.html").render(
         title=title or sections[0].title, sections=sections, started=runs[0].record["started"]
     )
+    for run, about in zip(runs, sections, strict=True):
+        for picture in about.pictures:
+            write_text(run.path / "figures" / f"{picture.name}.svg", picture.svg)
     write_text(path, page)

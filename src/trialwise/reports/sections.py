@@ -189,7 +189,8 @@ def _importances(result: Mapping[str, Any]) -> tuple[Picture, ...]:
     found = result["importances"]
     if not found:
         return ()
-    return (figures.importances(found["shares"], n_trials=found["n_trials"], epochs=found["epochs"]),)
+    epochs = found["epochs"] if "max_epochs" in result else None
+    return (figures.importances(found["shares"], n_trials=found["n_trials"], epochs=epochs),)
 
 
 def _learning_curves(run: RunFolder) -> tuple[Picture, ...]:
