@@ -5,9 +5,8 @@ from hypothesis import strategies as st
 
 from trialwise.base.errors import UserError
 from trialwise.images.held_out import open_test
-from trialwise.images.sources import find_source
 from trialwise.images.splits import split_off_test
-from trialwise.images.store import open_train, prepare, split_train_valid
+from trialwise.images.store import open_train, split_train_valid
 
 many_labels = st.lists(st.integers(2, 30), min_size=1, max_size=8).flatmap(
     lambda counts: st.permutations([label for label, count in enumerate(counts) for _ in range(count)])
@@ -69,43 +68,31 @@ def test_a_test_split_of_different_pictures_takes_a_fifth_of_each_class(counts):
         assert is_test_N[labels_N == label].sum() == max(round(count / 5), 1)
 
 
-def prepared(folder, **options):
-    return prepare(find_source(str(folder)), **options)
-
-
-def refusal(folder, own_cache, kind=UserError, **options):
-    with pytest.raises(kind) as caught:
-        prepared(folder, **options)
-    images = own_cache / "images"
-    assert not images.exists() or not list(images.iterdir())  # nothing half-written
-    return str(caught.value)
-
-
-def test_a_class_with_too_few_images(tmp_path, write_images, own_cache):
+def test_a_class_with_too_few_images(tmp_path, write_images, refusal, prepared):
     folder = write_images(tmp_path / "set", {"many": 5, "few": 2})
-    message = refusal(folder, own_cache)
+    message = refusal(folder)
     assert str(folder) in message
     assert "class 'few' has too few usable images: expected three or more, got 2" in message
     (folder / "few" / "3.png").write_text("broken does not count")
-    assert "class 'few'" in refusal(folder, own_cache)
+    assert "class 'few'" in refusal(folder)
     write_images(folder, {"many": 5, "few": 3})
     (folder / "few" / "3.png").unlink()
     assert prepared(folder).description.test_counts == (1, 1)
 
 
-def test_a_class_with_too_few_training_images_beside_a_test_folder(tmp_path, write_images, own_cache):
+def test_a_class_with_too_few_training_images_beside_a_test_folder(tmp_path, write_images, refusal, prepared):
     write_images(tmp_path / "set" / "test", {"few": 5, "many": 5})
     folder = write_images(tmp_path / "set" / "train", {"few": 1, "many": 5}).parent
-    assert "class 'few' has too few usable training images: expected two or more, got 1" in refusal(folder, own_cache)
+    assert "class 'few' has too few usable training images: expected two or more, got 1" in refusal(folder)
     write_images(tmp_path / "set" / "train", {"few": 2})
     assert prepared(folder).description.train_counts == (2, 5)
 
 
-def test_a_test_folder_of_broken_images(tmp_path, write_images, own_cache):
+def test_a_test_folder_of_broken_images(tmp_path, write_images, refusal):
     folder = write_images(tmp_path / "set" / "train", {"a": 3, "b": 3}).parent
     (folder / "test" / "a").mkdir(parents=True)
     (folder / "test" / "a" / "1.png").write_text("a text")
-    assert "none of the test images can be decoded" in refusal(folder, own_cache)
+    assert "none of the test images can be decoded" in refusal(folder)
 
 
 def copies(folder, name, count, source):
@@ -113,7 +100,7 @@ def copies(folder, name, count, source):
         (folder / name / f"copy{number}.png").write_bytes(source.read_bytes())
 
 
-def test_copies_of_a_picture_stay_on_one_side(tmp_path, write_images):
+def test_copies_of_a_picture_stay_on_one_side(tmp_path, write_images, prepared):
     folder = write_images(tmp_path / "set", {"a": 10, "b": 10})
     for number in range(10):
         original = folder / "a" / f"{number:03}.png"
@@ -125,13 +112,13 @@ def test_copies_of_a_picture_stay_on_one_side(tmp_path, write_images):
     assert data.description.notes == ()
 
 
-def test_a_class_of_copies_of_one_picture_cannot_be_tested(tmp_path, write_images, own_cache):
+def test_a_class_of_copies_of_one_picture_cannot_be_tested(tmp_path, write_images, refusal):
     folder = write_images(tmp_path / "set", {"a": 1, "b": 10})
     copies(folder, "a", 5, folder / "a" / "000.png")
-    assert "class 'a' has 6 images and hardly two different ones" in refusal(folder, own_cache)
+    assert "class 'a' has 6 images and hardly two different ones" in refusal(folder)
 
 
-def test_copies_of_training_images_in_a_given_test_folder_are_noted(tmp_path, write_images):
+def test_copies_of_training_images_in_a_given_test_folder_are_noted(tmp_path, write_images, prepared):
     folder = write_images(tmp_path / "set" / "train", {"a": 3, "b": 3}).parent
     write_images(folder / "test", {"a": 2, "b": 2})
     copies(folder / "test", "a", 1, folder / "train" / "a" / "000.png")

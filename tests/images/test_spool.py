@@ -4,25 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trialwise.base.errors import UserError
 from trialwise.images import spool
-from trialwise.images.sources import find_source
-from trialwise.images.store import open_train, prepare
+from trialwise.images.store import open_train
 
 
-def prepared(folder, **options):
-    return prepare(find_source(str(folder)), **options)
-
-
-def refusal(folder, own_cache, kind=UserError, **options):
-    with pytest.raises(kind) as caught:
-        prepared(folder, **options)
-    images = own_cache / "images"
-    assert not images.exists() or not list(images.iterdir())  # nothing half-written
-    return str(caught.value)
-
-
-def test_broken_files_are_left_out_named_and_counted(pictures):
+def test_broken_files_are_left_out_named_and_counted(pictures, prepared):
     cats = pictures / "cats"
     whole = (cats / "000.png").read_bytes()
     (cats / "cut.png").write_bytes(whole[:-40])
@@ -40,7 +26,7 @@ def test_broken_files_are_left_out_named_and_counted(pictures):
     assert "No such file" in left_out["cats/lost.png"]
 
 
-def test_members_that_lead_out_of_an_archive_are_left_out(pictures, tmp_path):
+def test_members_that_lead_out_of_an_archive_are_left_out(pictures, tmp_path, prepared):
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         archive.add(pictures, "pictures")
         archive.add(pictures / "cats" / "000.png", "pictures/cats/../../../evil.png")
@@ -49,7 +35,7 @@ def test_members_that_lead_out_of_an_archive_are_left_out(pictures, tmp_path):
     assert found.left_out == (("pictures/cats/../../../evil.png", "its name leads out of the archive"),)
 
 
-def test_a_name_twice_in_a_tar_counts_once_and_the_last_wins(tmp_path, write_images):
+def test_a_name_twice_in_a_tar_counts_once_and_the_last_wins(tmp_path, write_images, prepared):
     write_images(tmp_path / "set" / "train", {"a": 3, "b": 3})
     write_images(tmp_path / "set" / "test", {"a": 1, "b": 1})
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
@@ -80,7 +66,7 @@ def test_a_name_twice_in_a_tar_counts_once_and_the_last_wins(tmp_path, write_ima
         ([(30, 90), (300, 60), (200, 47)], 32),
     ],
 )
-def test_the_size_is_taken_from_the_images(tmp_path, write_images, sizes, expected, container):
+def test_the_size_is_taken_from_the_images(tmp_path, write_images, sizes, expected, container, prepared):
     for number, size in enumerate(sizes):
         write_images(tmp_path / "set", {f"a{number}": 3, f"b{number}": 3}, size=size)
     # Neither of these is a picture of a class, so neither has a say.
@@ -95,13 +81,13 @@ def test_the_size_is_taken_from_the_images(tmp_path, write_images, sizes, expect
     assert (found.height, found.width) == (expected, expected)
 
 
-def test_the_size_can_be_given(pictures):
+def test_the_size_can_be_given(pictures, prepared):
     assert prepared(pictures, image_size=20).description.height == 20
     assert open_train(prepared(pictures, image_size=8)).images_NHWC.shape[1:] == (8, 8, 3)
     assert open_train(prepared(pictures)).images_NHWC.shape[1:] == (12, 12, 3)
 
 
-def test_grey_only_where_every_image_is(tmp_path, write_images):
+def test_grey_only_where_every_image_is(tmp_path, write_images, prepared):
     write_images(tmp_path / "set", {"a": 5, "b": 5}, mode="L")
     data = prepared(tmp_path / "set")
     assert data.description.channels == 1
@@ -114,24 +100,24 @@ def test_grey_only_where_every_image_is(tmp_path, write_images):
     assert open_train(data).images_NHWC.shape[-1] == 3
 
 
-def test_progress_counts_to_the_end(pictures, monkeypatch):
+def test_progress_counts_to_the_end(pictures, monkeypatch, prepared):
     monkeypatch.setattr(spool, "_PROGRESS_EVERY", 8)
     calls = []
     prepared(pictures, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(8, 20), (16, 20), (20, 20)]
 
 
-def test_all_images_broken(tmp_path, own_cache):
+def test_all_images_broken(tmp_path, refusal):
     for name in ["a/1.png", "a/2.png", "b/1.png"]:
         (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "set" / name).write_text("a text")
-    message = refusal(tmp_path / "set", own_cache)
+    message = refusal(tmp_path / "set")
     assert "none of the 3 images can be decoded" in message
     assert "a/1.png" in message
 
 
-def test_a_folder_that_is_no_data_set_is_refused_before_the_work(pictures, own_cache, monkeypatch):
+def test_a_folder_that_is_no_data_set_is_refused_before_the_work(pictures, monkeypatch, refusal):
     for file in (pictures / "dogs").iterdir():
         file.unlink()
     monkeypatch.setattr(spool, "decode", None)
-    assert "single class, 'cats'" in refusal(pictures, own_cache)
+    assert "single class, 'cats'" in refusal(pictures)

@@ -11,23 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trialwise.base.errors import UserError, WorkError
+from trialwise.base.errors import WorkError
 from trialwise.images import store
 from trialwise.images.held_out import open_test
 from trialwise.images.sources import find_source
 from trialwise.images.store import open_train, prepare
-
-
-def prepared(folder, **options):
-    return prepare(find_source(str(folder)), **options)
-
-
-def refusal(folder, own_cache, kind=UserError, **options):
-    with pytest.raises(kind) as caught:
-        prepared(folder, **options)
-    images = own_cache / "images"
-    assert not images.exists() or not list(images.iterdir())  # nothing half-written
-    return str(caught.value)
 
 
 def rows_as_set(rows):
@@ -49,7 +37,7 @@ def test_digits():
     assert tuple(np.bincount(rows.labels_N)) == found.train_counts
 
 
-def test_a_folder_without_test_is_split_and_every_row_is_on_one_side(pictures):
+def test_a_folder_without_test_is_split_and_every_row_is_on_one_side(pictures, prepared):
     data = prepared(pictures)
     found = data.description
     assert (found.n_train, found.n_test) == (16, 4)
@@ -65,7 +53,7 @@ def test_a_folder_without_test_is_split_and_every_row_is_on_one_side(pictures):
     assert train | test == expected
 
 
-def test_the_test_rows_are_the_same_every_time(pictures, monkeypatch, tmp_path):
+def test_the_test_rows_are_the_same_every_time(pictures, monkeypatch, tmp_path, prepared):
     first = prepared(pictures)
     monkeypatch.setenv("TRIALWISE_CACHE_DIR", str(tmp_path / "another"))
     second = prepared(pictures)
@@ -74,7 +62,7 @@ def test_the_test_rows_are_the_same_every_time(pictures, monkeypatch, tmp_path):
     assert first.description == second.description
 
 
-def test_a_test_folder_is_used_as_it_is(tmp_path, write_images):
+def test_a_test_folder_is_used_as_it_is(tmp_path, write_images, prepared):
     write_images(tmp_path / "set" / "train", {"a": 4, "b": 3})
     write_images(tmp_path / "set" / "test", {"a": 2})
     data = prepared(tmp_path / "set")
@@ -86,7 +74,7 @@ def test_a_test_folder_is_used_as_it_is(tmp_path, write_images):
     assert (open_test(data).images_NHWC == expected).all()
 
 
-def test_rows_are_sorted_by_class_and_file(tmp_path, write_images):
+def test_rows_are_sorted_by_class_and_file(tmp_path, write_images, prepared):
     write_images(tmp_path / "set" / "train", {"b": 3, "a": 3})
     write_images(tmp_path / "set" / "test", {"a": 2})
     rows = open_train(prepared(tmp_path / "set"))
@@ -96,7 +84,7 @@ def test_rows_are_sorted_by_class_and_file(tmp_path, write_images):
 
 
 @pytest.mark.parametrize("name", ["pictures.zip", "pictures.tar.xz"])
-def test_an_archive_gives_the_same_arrays_as_its_folder(pictures, tmp_path, name):
+def test_an_archive_gives_the_same_arrays_as_its_folder(pictures, tmp_path, name, prepared):
     files = sorted(pictures.rglob("*.png"), key=lambda file: file.name)  # not the folder's order
     if name.endswith(".zip"):
         with zipfile.ZipFile(tmp_path / name, "w") as archive:
@@ -113,11 +101,11 @@ def test_an_archive_gives_the_same_arrays_as_its_folder(pictures, tmp_path, name
 
 
 @pytest.mark.parametrize("size", [0, 7, 257])
-def test_a_size_out_of_range_is_refused(pictures, own_cache, size):
-    assert "--image-size: expected at least 8 and at most 256" in refusal(pictures, own_cache, image_size=size)
+def test_a_size_out_of_range_is_refused(pictures, size, refusal):
+    assert "--image-size: expected at least 8 and at most 256" in refusal(pictures, image_size=size)
 
 
-def test_a_second_call_opens_what_is_there(pictures, monkeypatch):
+def test_a_second_call_opens_what_is_there(pictures, monkeypatch, prepared):
     first = prepared(pictures)
 
     def never(*arguments, **options):
@@ -134,7 +122,7 @@ def test_a_second_call_opens_what_is_there(pictures, monkeypatch):
         prepared(pictures)
 
 
-def test_a_renamed_archive_is_not_decoded_again_and_has_its_new_name(pictures, tmp_path):
+def test_a_renamed_archive_is_not_decoded_again_and_has_its_new_name(pictures, tmp_path, prepared):
     with zipfile.ZipFile(tmp_path / "old.zip", "w") as archive:
         for file in pictures.rglob("*.png"):
             archive.write(file, file.relative_to(pictures))
@@ -147,7 +135,7 @@ def test_a_renamed_archive_is_not_decoded_again_and_has_its_new_name(pictures, t
 
 @pytest.mark.parametrize("name", ["train_images.npy", "test_images.npy", "train_labels.npy", "description.json"])
 @pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_a_damaged_store_is_made_again(pictures, name, damage):
+def test_a_damaged_store_is_made_again(pictures, name, damage, prepared):
     data = prepared(pictures)
     images, description = open_train(data).images_NHWC, data.description
     path = data.folder / name
@@ -158,7 +146,7 @@ def test_a_damaged_store_is_made_again(pictures, name, damage):
     assert [entry.name for entry in data.folder.parent.iterdir()] == [data.folder.name]
 
 
-def test_the_description_survives_the_disk(pictures):
+def test_the_description_survives_the_disk(pictures, prepared):
     (pictures / "cats" / "text.png").write_text("a text")
     assert prepared(pictures).description == prepared(pictures).description
     files = {path.name for path in prepared(pictures).folder.iterdir()}
@@ -168,7 +156,7 @@ def test_the_description_survives_the_disk(pictures):
     assert document["classes"] == ["cats", "dogs"]
 
 
-def test_an_interruption_leaves_nothing(pictures, own_cache):
+def test_an_interruption_leaves_nothing(pictures, own_cache, prepared):
     def interrupt(done, total):
         raise KeyboardInterrupt
 
@@ -177,7 +165,7 @@ def test_an_interruption_leaves_nothing(pictures, own_cache):
     assert list((own_cache / "images").iterdir()) == []
 
 
-def test_what_a_killed_process_left_is_removed_after_a_day(pictures, own_cache):
+def test_what_a_killed_process_left_is_removed_after_a_day(pictures, own_cache, prepared):
     images = own_cache / "images"
     for name, age_seconds in [(".old.partial", 25 * 3600), (".new.partial", 60)]:
         (images / name).mkdir(parents=True)
@@ -187,7 +175,7 @@ def test_what_a_killed_process_left_is_removed_after_a_day(pictures, own_cache):
     assert (images / ".new.partial").exists()
 
 
-def test_another_process_that_was_faster_wins(pictures, own_cache, monkeypatch):
+def test_another_process_that_was_faster_wins(pictures, own_cache, monkeypatch, prepared):
     build = store._build
 
     def slowly(source, folder, image_size, progress):
@@ -201,7 +189,7 @@ def test_another_process_that_was_faster_wins(pictures, own_cache, monkeypatch):
     assert list((own_cache / "images").iterdir()) == [data.folder]
 
 
-def test_two_processes_at_once(pictures, own_cache):
+def test_two_processes_at_once(pictures, own_cache, prepared):
     program = (
         "import sys; from trialwise.images.sources import find_source; from trialwise.images.store import prepare;"
         "print(prepare(find_source(sys.argv[1])).description.content_sha256)"
@@ -214,7 +202,7 @@ def test_two_processes_at_once(pictures, own_cache):
     assert len(list((own_cache / "images").iterdir())) == 1
 
 
-def test_a_cache_that_cannot_be_written_is_one_message(pictures, own_cache):
+def test_a_cache_that_cannot_be_written_is_one_message(pictures, own_cache, prepared):
     own_cache.parent.mkdir(exist_ok=True)
     own_cache.write_text("a file in the way")
     with pytest.raises(WorkError, match="cannot be kept in") as caught:
@@ -222,7 +210,7 @@ def test_a_cache_that_cannot_be_written_is_one_message(pictures, own_cache):
     assert "TRIALWISE_CACHE_DIR" in caught.value.hint
 
 
-def test_a_large_array_stays_on_disk(pictures, monkeypatch):
+def test_a_large_array_stays_on_disk(pictures, monkeypatch, prepared):
     data = prepared(pictures)
     size = (data.folder / "train_images.npy").stat().st_size
     monkeypatch.setattr(store, "_memory_bytes", lambda: 4 * size)
@@ -241,7 +229,7 @@ REAL = Path(__file__).parents[2].parent / "shared" / "data" / "cifar10" / "cifar
 @pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.skipif(not REAL.exists(), reason=f"the CIFAR-10 copy is not at {REAL}")
-def test_the_cifar10_copy_beside_the_checkout():
+def test_the_cifar10_copy_beside_the_checkout(prepared):
     data = prepared(REAL)
     found = data.description
     assert (found.n_train, found.n_test, found.channels, found.height) == (50_000, 10_000, 3, 32)
