@@ -83,10 +83,12 @@ def train(
                         watch(result)
             except KeyboardInterrupt:
                 interrupted = True
+            # Stopped within an epoch, the weights are no longer those that were scored.
+            valid = training.validate() if interrupted else results[-1].valid
             save_model(training.saved, run.path)
             document = _training_document(training, prepared, n_threads) | {
                 "epochs": len(results),
-                "valid": (results[-1].valid if results else {}) | {"n": len(training.valid_index)},
+                "valid": valid | {"n": len(training.valid_index)},
                 "seconds": {
                     "train": sum(result.seconds for result in results),
                     "total": time.perf_counter() - start,
@@ -194,6 +196,8 @@ def _continue_tune(run: RunFolder, prepared: Prepared, watch: Watch) -> RunFolde
     }
 
     def keep_winner(run: RunFolder, best: TrialRecord) -> None:
+        if (run.record.get("evaluation") or {}).get("trial", best.number) != best.number:
+            run.record["evaluation"] = None  # it was of another winner
         folder = trial_folder(run.path, best.number)
         save_model(load_model(folder, pick_device()), run.path)
         (run.path / "metrics.jsonl").unlink(missing_ok=True)
@@ -254,13 +258,14 @@ def evaluate(
         prepared = _prepare(data, data_dir, saved.architecture.image_size, watch)
     with threads(free_cores()):
         test = evaluate_on_test(saved, prepared, tta=tta)
-    earlier = run.record.get("evaluation") or {}
+    run.record["test_opened"] = run.record.get("test_opened", 0) + 1
     document = {
         "schema": "trialwise.image-evaluate/1",
         "run": str(run.path),
         "test": test,
         "data": data_document(prepared),
-        "times_opened": earlier.get("times_opened", 0) + 1,
+        "trial": run.result.get("best_trial"),
+        "times_opened": run.record["test_opened"],
         "valid": {"accuracy": _valid_accuracy(run)},
     }
     document["verdict"] = verdict(run.kind, run.result, document)
