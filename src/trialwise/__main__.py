@@ -1,13 +1,45 @@
 """`python -m trialwise` and the `trialwise` command."""
 
+import os
+import signal
 import sys
+from contextlib import suppress
+from typing import Any
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
-    from trialwise.cli.app import run
+    """Run the command line and exit with its code.
 
-    sys.exit(run(sys.argv[1:]))
+    The first Ctrl-C stops the work and lets it save what exists; further ones are ignored while it does.
+    """
+    with suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGINT, _first_interrupt)
+    _keep_stdout_for_data()
+    try:
+        from trialwise.cli.app import run
+
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        code = 130
+    with suppress(ValueError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to stop
+    sys.exit(code)
+
+
+def _first_interrupt(*_: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _keep_stdout_for_data() -> None:
+    """Let only `sys.stdout` reach the real stdout: what libraries and workers write to file 1 goes to stderr."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - for the process's whole life
+    with suppress(OSError, AttributeError):  # stdout or stderr is closed: there is nothing to keep apart
+        data = os.dup(sys.stdout.fileno())
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        sys.stdout = os.fdopen(data, "w", encoding=sys.stdout.encoding, errors="backslashreplace")
 
 
 if __name__ == "__main__":

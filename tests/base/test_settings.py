@@ -82,7 +82,7 @@ def test_a_file_that_is_not_toml_is_named(tmp_path, content, message):
         read_toml(path)
     with pytest.raises(UserError, match="no such file"):
         read_toml(tmp_path / "missing.toml")
-    with pytest.raises(UserError, match="is a folder"):
+    with pytest.raises(UserError, match="expected a TOML file: Is a directory"):
         read_toml(tmp_path)
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from trialwise.base.errors import UserError
-from trialwise.images.recipes import TrainSettings, epochs_for_tuning, resolve, search_space
+from trialwise.images.recipes import TrainSettings, epochs_for_tuning, first_rung_epochs, resolve, search_space
 from trialwise.tuning.spaces import Choice, space_from_document
 
 
@@ -11,6 +11,9 @@ def test_what_is_left_open_follows_from_the_data():
     digits = resolve(TrainSettings(), n_train=1438, image_size=8, channels=1)
     assert (digits.epochs, digits.shift, digits.flip, digits.valid_fraction) == (40, 1, "off", 0.2)
     assert resolve(TrainSettings(), n_train=40, image_size=8, channels=1).batch_size == 10
+    assert (cifar.learning_rate, digits.learning_rate) == (0.1, 0.03)
+    assert first_rung_epochs(cifar, 50_000) == 1
+    assert first_rung_epochs(digits, 1438) == 4
 
 
 def test_what_is_given_stays():
@@ -43,7 +46,9 @@ def test_a_setting_out_of_range_is_refused_by_its_option(field, value):
 
 @pytest.mark.parametrize("n_train", [30, 1438, 50_000])
 def test_the_default_lies_in_the_space(n_train):
-    settings = resolve(TrainSettings(learning_rate=0.9, width=0.6), n_train=n_train, image_size=32, channels=3)
+    settings = resolve(
+        TrainSettings(learning_rate=0.9, width=0.6, weight_decay=0.0), n_train=n_train, image_size=32, channels=3
+    )
     for name, parameter in space_from_document(search_space(settings, n_train)).items():
         value = getattr(settings, name)
         if isinstance(parameter, Choice):

@@ -124,3 +124,11 @@ def test_copies_of_training_images_in_a_given_test_folder_are_noted(tmp_path, wr
     copies(folder / "test", "a", 1, folder / "train" / "a" / "000.png")
     data = prepared(folder)
     assert data.description.notes == ("1 of the 5 test images are exact copies of training images",)
+
+
+def test_copies_of_a_picture_stay_on_one_side_of_the_valid_split():
+    labels_N = np.zeros(40, dtype=np.int64)
+    digests = [str(row // 4).encode() for row in range(40)]  # ten pictures, four copies each
+    train, valid = split_train_valid(labels_N, valid_fraction=0.25, seed=0, digests=digests)
+    assert len(valid) == 8
+    assert not {digests[row] for row in train} & {digests[row] for row in valid}

@@ -12,7 +12,7 @@ from trialwise.images.objective import ImageObjective
 from trialwise.images.recipes import TrainSettings, resolve
 from trialwise.images.saved import load_model, save_model
 from trialwise.images.sources import find_source
-from trialwise.images.store import prepare
+from trialwise.images.store import picture_digests, prepare
 from trialwise.images.train import predict_logits, prepare_training
 from trialwise.training.device import threads
 from trialwise.tuning.trials import Trial
@@ -84,8 +84,8 @@ def test_a_saved_model_predicts_the_same_to_the_bit(prepared, tmp_path):
     save_model(training.saved, tmp_path)
     loaded = load_model(tmp_path, torch.device("cpu"))
     index = torch.arange(20)
-    before = predict_logits(training.saved, training.images_NHWC, index)
-    assert torch.equal(before, predict_logits(loaded, training.images_NHWC, index))
+    before = predict_logits(training.saved, training.images_NHWC, index, dtype=torch.float32)
+    assert torch.equal(before, predict_logits(loaded, training.images_NHWC, index, dtype=torch.float32))
     assert loaded.classes == ("blue", "green", "red")
 
 
@@ -113,7 +113,7 @@ def test_other_data_is_refused_before_it_is_measured(prepared, tmp_path, write_i
 
 def test_a_trial_paused_and_resumed_gives_the_scores_and_the_model_of_one_never_paused(prepared, tmp_path):
     settings = resolved(prepared)
-    objective = ImageObjective(prepared=prepared, settings=settings, split_seed=0)
+    objective = ImageObjective(prepared=prepared, settings=settings, split_seed=0, dtype="float32")
     config = {"learning_rate": 0.02, "dropout": 0.3}
 
     def trial(folder, done=0):
@@ -127,3 +127,20 @@ def test_a_trial_paused_and_resumed_gives_the_scores_and_the_model_of_one_never_
     assert first + list(objective(config, trial("paused", done=2))) == whole
     models = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "paused")]
     assert models[0] == models[1]
+
+
+def test_other_data_is_measured_without_the_pictures_that_were_trained_on(prepared, tmp_path, write_images):
+    training = start(prepared)
+    list(training.epochs())
+    trained_on = np.frombuffer(b"".join(picture_digests(training.images_NHWC.numpy())), np.uint8).reshape(-1, 8)
+    with_new = write_images(tmp_path / "colours", {"red": 45, "green": 35, "blue": 55})  # the old ones and 15 more
+    found = evaluate(training.saved, prepare(find_source(str(with_new))), tta=False, trained_on=trained_on)
+    assert found["n_seen_in_training"] == prepared.description.n_train
+    assert found["n"] == 135 - prepared.description.n_train
+    grey = prepare(find_source(str(write_images(tmp_path / "grey", {"red": 9, "green": 9, "blue": 9}, mode="L"))))
+    assert evaluate(training.saved, grey, tta=False, trained_on=trained_on)["n"] == 27
+    nothing = dataclasses.replace(training.saved)
+    everything = np.frombuffer(b"".join(picture_digests(np.load(grey.folder / "train_images.npy"))), np.uint8)
+    test = np.frombuffer(b"".join(picture_digests(np.load(grey.folder / "test_images.npy"))), np.uint8)
+    with pytest.raises(UserError, match="every image of grey is among those"):
+        evaluate(nothing, grey, tta=False, trained_on=np.concatenate([everything, test]).reshape(-1, 8))

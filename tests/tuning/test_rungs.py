@@ -11,12 +11,14 @@ def test_the_rungs_of_common_lengths():
     assert rung_epochs(6) == (1, 2, 6)
     assert rung_epochs(9) == (1, 3, 9)
     assert rung_epochs(27) == (1, 3, 9, 27)
+    assert rung_epochs(27, first=4) == (4, 9, 27)
 
 
-@given(st.integers(1, 10_000), st.integers(2, 8))
-def test_rungs_rise_from_one_epoch_to_all(max_epochs, eta):
-    rungs = rung_epochs(max_epochs, eta=eta)
-    assert rungs[0] == 1
+@given(st.integers(1, 10_000), st.integers(1, 50), st.integers(2, 8))
+def test_rungs_rise_from_the_first_to_all_epochs(max_epochs, first, eta):
+    first = min(first, max_epochs)
+    rungs = rung_epochs(max_epochs, first=first, eta=eta)
+    assert rungs[0] == first
     assert rungs[-1] == max_epochs
     assert list(rungs) == sorted(set(rungs))
 

@@ -61,6 +61,7 @@ def test_a_bad_space_names_the_file_and_the_parameter(tmp_path, text, message):
         ("x=1e-4:0.1:log", Float(low=1e-4, high=0.1, log=True)),
         ("x=relu,tanh", Choice(choices=("relu", "tanh"))),
         ("x=16,32", Choice(choices=(16, 32))),
+        ("x=true,false", Choice(choices=(True, False))),
     ],
 )
 def test_a_parameter_in_one_word(text, parameter):

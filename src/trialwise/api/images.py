@@ -7,22 +7,24 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from trialwise.api.runs import Part, Stage, Watch, check_trials, drive, ends_well, finish, report, unwatched
 from trialwise.base.errors import UserError
-from trialwise.base.files import write_json, write_text
+from trialwise.base.files import replacing, write_json, write_text
 from trialwise.base.runs import RunFolder, check_out
-from trialwise.base.settings import fill
+from trialwise.base.settings import check_range, fill
 from trialwise.images.evaluate import evaluate as evaluate_on_test
 from trialwise.images.networks import n_params
 from trialwise.images.objective import CHECKPOINT, ImageObjective
-from trialwise.images.recipes import TrainSettings, epochs_for_tuning, resolve, search_space
+from trialwise.images.recipes import TrainSettings, epochs_for_tuning, first_rung_epochs, resolve, search_space
 from trialwise.images.saved import load_model, save_model
-from trialwise.images.sources import find_source
-from trialwise.images.store import Prepared, prepare
+from trialwise.images.sources import NAMES, find_source
+from trialwise.images.store import Prepared, open_train, picture_digests, prepare
 from trialwise.images.train import Training, prepare_training
 from trialwise.reports.verdicts import verdict
 from trialwise.training.checkpoints import Checkpoint
-from trialwise.training.device import free_cores, number_format, pick_device, threads
+from trialwise.training.device import free_cores, number_format, pick_device, threads, usable_cores
 from trialwise.tuning.driver import StudyPlan, trial_folder
 from trialwise.tuning.samplers import SamplerName, choose_sampler
 from trialwise.tuning.spaces import space_from_document
@@ -30,6 +32,7 @@ from trialwise.tuning.studies import TrialRecord
 from trialwise.tuning.workers import ProcessPool
 
 BATCH_OF_TRIALS = 9  # as measured best for lockstep halving: 9 trials, then 3, then 1
+TRAINED_ON = "trained_on.npy"
 FEW_VALUES = 20_000_000  # below so many pixel values one thread is faster than several
 
 
@@ -64,12 +67,13 @@ def train(
     """
     start = time.perf_counter()
     check_out(out)
-    if n_threads is not None and n_threads < 1:
-        raise UserError(f"--threads: expected at least 1, got {n_threads}")
+    if n_threads is not None:
+        check_range("threads", n_threads, low=1, high=usable_cores())
     prepared, resolved = _data_and_settings(data, settings, data_dir, watch)
     n_threads = n_threads or _fitting_threads(prepared)
+    dtype = number_format(pick_device()).dtype
     with threads(n_threads):
-        training = prepare_training(prepared, resolved, seed=seed, split_seed=seed)
+        training = prepare_training(prepared, resolved, seed=seed, split_seed=seed, dtype=dtype)
         run = RunFolder.create("image-train", _record(data, data_dir, resolved, prepared), seed=seed, out=out)
         watch(Part(name=f"train on {prepared.description.name}", total=resolved.epochs))
         results = []
@@ -86,6 +90,7 @@ def train(
             # Stopped within an epoch, the weights are no longer those that were scored.
             valid = training.validate() if interrupted else results[-1].valid
             save_model(training.saved, run.path)
+            _save_trained_on(prepared, run.path)
             document = _training_document(training, prepared, n_threads) | {
                 "epochs": len(results),
                 "valid": valid | {"n": len(training.valid_index)},
@@ -148,15 +153,16 @@ def tune(
     if workers is not None and workers < 1:
         raise UserError(f"--workers: expected at least 1, got {workers}")
     prepared, resolved = _data_and_settings(data, settings, data_dir, watch, tuning=True)
-    prepare_training(
-        prepared, resolved, seed=seed, split_seed=seed
-    )  # what cannot be trained is refused before a run is made
+    # What cannot be trained is refused before a run is made.
+    prepare_training(prepared, resolved, seed=seed, split_seed=seed)
     space = search_space(resolved, prepared.description.n_train)
     record = _record(data, data_dir, resolved, prepared) | {
         "space": space,
         "trials": trials,
         "workers": workers,
         "sampler": sampler,
+        "first_rung": first_rung_epochs(resolved, prepared.description.n_train),
+        "number_format": str(number_format(pick_device()).dtype).removeprefix("torch."),
     }
     run = RunFolder.create("image-tune", record, seed=seed, out=out)
     return _continue_tune(run, prepared, watch)
@@ -179,13 +185,16 @@ def _continue_tune(run: RunFolder, prepared: Prepared, watch: Watch) -> RunFolde
     plan = StudyPlan(
         n_trials=run.settings["trials"],
         max_epochs=settings.epochs,
+        first_rung=run.settings["first_rung"],
         batch_size=BATCH_OF_TRIALS,
         direction="maximize",
         sampler=choice.name,
         seed=run.seed,
     )
     n_workers = min(run.settings["workers"] or free_cores(), plan.n_trials)
-    objective = ImageObjective(prepared=prepared, settings=settings, split_seed=run.seed)
+    objective = ImageObjective(
+        prepared=prepared, settings=settings, split_seed=run.seed, dtype=run.settings["number_format"]
+    )
     facts = {
         "score": "validation accuracy",
         "max_epochs": settings.epochs,
@@ -200,6 +209,7 @@ def _continue_tune(run: RunFolder, prepared: Prepared, watch: Watch) -> RunFolde
             run.record["evaluation"] = None  # it was of another winner
         folder = trial_folder(run.path, best.number)
         save_model(load_model(folder, pick_device()), run.path)
+        _save_trained_on(prepared, run.path)
         (run.path / "metrics.jsonl").unlink(missing_ok=True)
         for result in Checkpoint(folder / CHECKPOINT).results():
             run.add_metrics(result)
@@ -234,10 +244,11 @@ def evaluate(
 
     Args:
         run: A run of `train` or `tune`.
-        data: Where the test rows are; by default the data of the run.
+        data: Other images of the same classes: their test folder, or all of them where they have none; images that
+            the run was trained on are left out and counted. By default the test rows of the run's own data.
         data_dir: Where CIFAR-10 may lie already.
         tta: Give the accuracy averaged over mirror images beside the plain one.
-        out: A folder for `evaluation.json` and the report; by default the run folder.
+        out: A folder for `evaluation.json`, beside what the run folder keeps.
         watch: See `Watch`.
 
     Returns:
@@ -250,18 +261,23 @@ def evaluate(
     check_out(out)
     run = run if isinstance(run, RunFolder) else RunFolder.open(run)
     if not run.kind.startswith("image-"):
-        raise UserError(f"{run.path} is a run of {run.kind}: expected one of image train or image tune")
+        raise UserError(f"{run.label} is a run of {run.kind}: expected one of image train or image tune")
+    if "data" not in run.result:
+        on = f"trialwise study resume {run.label}" if run.kind == "image-tune" else "train again"
+        raise UserError(f"{run.label} was stopped before it had a result", hint=on)
     saved = load_model(run.path, pick_device())
     if data is None:
-        prepared = prepared_again(run, watch)
+        prepared, trained_on = prepared_again(run, watch), None
     else:
         prepared = _prepare(data, data_dir, saved.architecture.image_size, watch)
-    with threads(free_cores()):
-        test = evaluate_on_test(saved, prepared, tta=tta)
+        trained_on = np.load(run.path / TRAINED_ON, allow_pickle=False)
     run.record["test_opened"] = run.record.get("test_opened", 0) + 1
-    document = {
+    run.save()  # before they are read: what is looked at counts, whatever happens next
+    with threads(free_cores()):
+        test = evaluate_on_test(saved, prepared, tta=tta, trained_on=trained_on)
+    document: dict[str, Any] = {
         "schema": "trialwise.image-evaluate/1",
-        "run": str(run.path),
+        "run": run.label,
         "test": test,
         "data": data_document(prepared),
         "trial": run.result.get("best_trial"),
@@ -269,12 +285,20 @@ def evaluate(
         "valid": {"accuracy": _valid_accuracy(run)},
     }
     document["verdict"] = verdict(run.kind, run.result, document)
-    document["report"] = str((out or run.path) / "report.html")
-    run.record["evaluation"] = document
-    run.save()
-    write_json((out or run.path) / "evaluation.json", document)
-    report([run], out=Path(document["report"]))
+    if data is None:
+        document["report"] = f"{run.label}/report.html"
+        run.record["evaluation"] = document
+        run.save()
+        report([run])
+    write_json((out or run.path) / ("evaluation.json" if data is None else "evaluation-elsewhere.json"), document)
     return document
+
+
+def _save_trained_on(prepared: Prepared, folder: Path) -> None:
+    """Keep digests of the rows trained on, by which other data can be told to be really other."""
+    digests = picture_digests(open_train(prepared).images_NHWC)
+    with replacing(folder / TRAINED_ON) as partial, partial.open("wb") as file:
+        np.save(file, np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), -1))
 
 
 def _valid_accuracy(run: RunFolder) -> float | None:
@@ -294,8 +318,8 @@ def prepared_again(run: RunFolder, watch: Watch) -> Prepared:
     prepared = _prepare(settings["data"], data_dir, settings["train"]["image_size"], watch)
     if prepared.description.content_sha256 != run.settings["content_sha256"]:
         raise UserError(
-            f"{settings['data']} is not what it was when {run.path} was made",
-            hint="some of its test rows may be among those trained on; train again, or name other test data",
+            f"{settings['data']} is not what it was when {run.label} was made",
+            hint="some of its test rows may be among those trained on; train again on what it is now",
         )
     return prepared
 
@@ -325,9 +349,8 @@ def _prepare(data: str, data_dir: Path | None, image_size: int | None, watch: Wa
 
 
 def _record(data: str, data_dir: Path | None, settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
-    known = data in ("digits", "cifar10") and not Path(data).exists()
     return {
-        "data": data if known else str(Path(data).absolute()),
+        "data": data if data in NAMES else str(Path(data).absolute()),
         "data_dir": str(data_dir.absolute()) if data_dir else None,
         "content_sha256": prepared.description.content_sha256,
         "train": dataclasses.asdict(settings),

@@ -1,13 +1,15 @@
 """What all verbs share: watching, stopping, ending a run, its report."""
 
 import dataclasses
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from trialwise.base.errors import Interrupted, UserError
+from trialwise.base.errors import Interrupted, UserError, WorkError
 from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder
 from trialwise.reports.verdicts import verdict
@@ -60,25 +62,46 @@ def ends_well(run: RunFolder) -> Iterator[None]:
     """Mark the run as failed where the block raises; Ctrl-C passes through for the block's owner to handle."""
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         run.finish({"error": str(error)}, status="failed")
         raise
 
 
 def finish(run: RunFolder, document: Mapping[str, Any], *, interrupted: bool = False, hint: str = "") -> RunFolder:
-    """Put the result on record and write the report.
+    """Put the result on record and write the report; Ctrl-C waits until that is done.
 
     Raises:
+        WorkError: The report could not be drawn; the result is on record all the same.
         Interrupted: Where the work was interrupted; after everything is saved.
     """
-    head = {"schema": f"trialwise.{run.kind}/1", "run": str(run.path), "seed": run.seed}
+    head = {"schema": f"trialwise.{run.kind}/1", "run": run.label, "seed": run.seed}
     result = head | dict(document)
     result |= {"verdict": verdict(run.kind, result, run.record.get("evaluation"))}
-    run.finish(result, status="interrupted" if interrupted else "complete")
-    report([run])
+    with _deaf_to_interrupts():
+        run.finish(result, status="interrupted" if interrupted else "complete")
+        try:
+            report([run])
+        except Exception as error:
+            raise WorkError(
+                f"the result is saved in {run.label}, but its report could not be made: {error}",
+                hint=f"trialwise report {run.label} tries again",
+            ) from error
     if interrupted:
         raise Interrupted(run, hint=hint)
     return run
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C for the length of a short block that must not be cut in two."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def report(runs: list[RunFolder | Path | str], *, out: Path | None = None, title: str | None = None) -> Path:
@@ -130,24 +153,24 @@ def drive(
 
     Raises:
         UserError: Another driver runs this study now.
-        WorkError: The first trials all failed alike.
+        WorkError: The first trials all failed alike, or none gave a value.
         Interrupted: Ctrl-C, after what exists was saved.
     """
     start = time.perf_counter()
     interrupted = False
-    watch(Part(name=name, total=plan.n_trials))
     with exclusive(run.path), ends_well(run):
-        run.reopen()
         study = Study(run.path, plan.direction)
-        pool = make_pool()
+        run.reopen()
         try:
-            with closing(run_study(study, space, plan, pool, default=default)) as events:
+            watch(Part(name=name, total=plan.n_trials))
+            with (
+                closing(make_pool()) as pool,
+                closing(run_study(study, space, plan, pool, default=default)) as events,
+            ):
                 for event in events:
                     watch(event)
         except KeyboardInterrupt:
             interrupted = True
-        finally:
-            pool.close()
         records = study.records()
         best = best_record(records, plan.direction)
         if best is not None and after is not None:
@@ -155,7 +178,14 @@ def drive(
         seconds = run.result.get("seconds", 0.0) + time.perf_counter() - start
         document = study_document(records, space, plan) | dict(facts) | {"seconds": seconds}
         write_json(run.path / "trials.json", [record.to_document() for record in records])
-    return finish(run, document, interrupted=interrupted, hint=f"trialwise study resume {run.path}")
+    finish(run, document, interrupted=interrupted, hint=f"trialwise study resume {run.label}")
+    if best is None:
+        reasons = sorted({str(record.notes.get("reason")) for record in records})
+        raise WorkError(
+            f"none of {len(records)} trials gave a value: {reasons[0]}" + (" (and others)" if len(reasons) > 1 else ""),
+            hint=f"every trial and its reason: {run.label}/report.html",
+        )
+    return run
 
 
 def study_document(records: list[TrialRecord], space: Space, plan: StudyPlan) -> dict[str, Any]:

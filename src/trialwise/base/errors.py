@@ -44,6 +44,6 @@ class Interrupted(KeyboardInterrupt):
     exit_code = 130
 
     def __init__(self, run: Any, *, hint: str = "") -> None:
-        super().__init__(f"stopped; what exists is saved in {run.path}")
+        super().__init__(f"stopped; what exists is saved in {run.label}")
         self.run = run
         self.hint = hint

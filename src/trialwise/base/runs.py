@@ -17,11 +17,13 @@ SCHEMA = "trialwise.run/1"
 class RunFolder:
     """A folder with `run.json` (what was asked, with which versions, how it ended) and the results beside it.
 
-    Made by `RunFolder.create`, opened again by `RunFolder.open`. `record` is the content of `run.json`.
+    Made by `RunFolder.create`, opened again by `RunFolder.open`. `record` is the content of `run.json`, `path` is
+    absolute (the work may change the current folder), `label` is what people call the folder.
     """
 
     def __init__(self, path: Path, record: dict[str, Any]) -> None:
-        self.path = path
+        self.label = str(path)
+        self.path = path.absolute()
         self.record = record
 
     @classmethod
@@ -37,8 +39,8 @@ class RunFolder:
         Raises:
             UserError: `out` is a file, or a folder that already holds something.
         """
+        check_out(out)
         path = out if out is not None else fresh_folder(kind)
-        check_out(path)
         path.mkdir(parents=True, exist_ok=True)
         record = {
             "schema": SCHEMA,
@@ -80,6 +82,10 @@ class RunFolder:
         record = read_json(file)
         if not isinstance(record, dict) or record.get("schema") != SCHEMA:
             raise UserError(f"{file}: expected a run record of schema {SCHEMA!r}, got something else")
+        wanted = {"kind": str, "status": str, "seed": int, "settings": dict, "result": dict, "versions": dict}
+        damaged = [name for name, type_ in wanted.items() if not isinstance(record.get(name), type_)]
+        if damaged:
+            raise UserError(f"{file} is damaged: {', '.join(damaged)} is missing or wrong")
         return cls(found, record)
 
     @property
@@ -140,6 +146,8 @@ def check_out(path: Path | None) -> None:
             f"--out {path}: the folder already holds something",
             hint="name a new folder, so that no earlier result is overwritten",
         )
+    if len(path.name.encode(errors="replace")) > 255:
+        raise UserError(f"--out {path.name[:40]}...: the name is too long")
     existing = next(parent for parent in [path, *path.absolute().parents] if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise UserError(f"--out {path}: {existing} is not a folder that can be written to")
@@ -162,12 +170,15 @@ def _now() -> str:
 
 
 def fresh_folder(kind: str) -> Path:
-    """A path in the runs folder that is not taken: `KIND-DATE-TIME`."""
+    """A new folder `KIND-DATE-TIME` in the runs folder, of this caller alone, however many ask in one second."""
     folder = runs_folder()
     stamp = datetime.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    path = folder / f"{kind}-{stamp}"
-    number = 2
-    while path.exists():
-        path = folder / f"{kind}-{stamp}-{number}"
-        number += 1
-    return path
+    number = 1
+    while True:
+        path = folder / (f"{kind}-{stamp}" + (f"-{number}" if number > 1 else ""))
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return path

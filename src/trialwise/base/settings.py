@@ -25,8 +25,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"no such file: {path}") from None
-    except IsADirectoryError:
-        raise UserError(f"{path} is a folder: expected a TOML file") from None
+    except OSError as error:
+        raise UserError(f"{path}: expected a TOML file: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path} is not a text file: expected TOML") from None
     except tomllib.TOMLDecodeError as error:

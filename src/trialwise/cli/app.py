@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from trialwise.base.errors import Interrupted, TrialwiseError
+from trialwise.base.errors import Interrupted, TrialwiseError, UserError
 from trialwise.base.runs import versions
 
 app = App(
@@ -71,6 +71,8 @@ def run(arguments: Sequence[str]) -> int:
         return 2
     except TrialwiseError as error:
         print(f"error: {error}", file=sys.stderr)
+        if isinstance(error, UserError) and not error.hint:
+            print("hint: --help after the command shows what it takes", file=sys.stderr)
         return error.exit_code
     except Interrupted as stop:
         print(f"{stop}" + (f"\nhint: {stop.hint}" if stop.hint else ""), file=sys.stderr)
@@ -80,5 +82,9 @@ def run(arguments: Sequence[str]) -> int:
         return Interrupted.exit_code
     except BrokenPipeError:  # the reader of our output has gone, as with `| head`
         sys.stderr.close()
+        return 1
+    except OSError as error:
+        print(f"error: {error.filename or 'writing'}: {error.strerror or error}", file=sys.stderr)
+        print("hint: is there space, and may you write there?", file=sys.stderr)
         return 1
     return 0

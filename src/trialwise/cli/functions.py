@@ -43,7 +43,10 @@ def optimize(
     from trialwise import api
 
     chosen = read_space(space) if space else {}
-    chosen |= dict(map(parse_parameter, param))
+    for name, parameter in map(parse_parameter, param):
+        if name in chosen:
+            raise UserError(f"--param {name}: given twice", hint="one range for each argument")
+        chosen[name] = parameter
     with watching() as watch:
         run = api.optimize(
             function,
@@ -57,7 +60,7 @@ def optimize(
         )
     result = run.result
     sampler_line = f"sampler: {result['sampler']} ({result['sampler_reason']})"
-    give(result, f"{result['verdict']}\n{sampler_line}\nreport: {run.path}/report.html", json=output.json)
+    give(result, f"{result['verdict']}\n{sampler_line}\nreport: {run.label}/report.html", json=output.json)
 
 
 def _center(text: str | None) -> tuple[float, ...] | None:

@@ -56,7 +56,7 @@ def train(
             out=output.out,
             watch=watch,
         )
-    give(run.result, _run_text(run.result, f"trialwise image evaluate {run.path}"), json=output.json)
+    give(run.result, _run_text(run.result, f"trialwise image evaluate {run.label}"), json=output.json)
 
 
 def tune(
@@ -94,7 +94,7 @@ def tune(
             out=output.out,
             watch=watch,
         )
-    give(run.result, _run_text(run.result, f"trialwise image evaluate {run.path}"), json=output.json)
+    give(run.result, _run_text(run.result, f"trialwise image evaluate {run.label}"), json=output.json)
 
 
 def evaluate(
@@ -111,7 +111,11 @@ def evaluate(
 
     with watching() as watch:
         document = api.evaluate(run, data, data_dir=data_dir, tta=tta, out=output.out, watch=watch)
-    text = f"{document['verdict']}\nreport: {document['report']}"
+    text = document["verdict"]
+    if document["test"]["n_seen_in_training"]:
+        text += f"\nleft out: {document['test']['n_seen_in_training']} images that the model was trained on"
+    if "report" in document:
+        text += f"\nreport: {document['report']}"
     if document["times_opened"] > 1:
         times = document["times_opened"]
         text += f"\nnote: the test images were read {times} times for this run; choosing by them would be peeking"

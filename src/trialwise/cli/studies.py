@@ -4,6 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from trialwise.base.runs import check_out
 from trialwise.cli.options import Output
 from trialwise.cli.output import give, watching
 
@@ -59,9 +60,10 @@ def resume(
     """Go on with a study where it stopped, with its own seed and settings."""
     from trialwise import api
 
+    check_out(output.out)
     with watching() as watch:
         opened = api.resume(run, trials=trials, watch=watch)
-    text = f"{opened.result['verdict']}\nreport: {opened.path}/report.html"
+    text = f"{opened.result['verdict']}\nreport: {opened.label}/report.html"
     give(opened.result, text, json=output.json, out=output.out)
 
 
@@ -73,6 +75,7 @@ def report(
     from trialwise import api
     from trialwise.base.errors import UserError
 
+    check_out(output.out)
     if not runs:
         raise UserError("report: expected at least one run folder", hint="trialwise report runs/NAME")
     path = api.report(list(runs), out=output.out / "report.html" if output.out else None)

@@ -1,5 +1,6 @@
 """Anything callable as a trial: one call, one score."""
 
+import contextlib
 import dataclasses
 import importlib
 import inspect
@@ -22,7 +23,9 @@ class FunctionObjective:
     def __call__(self, config: Config, trial: Trial) -> Iterator[float]:
         """The one score of this configuration."""
         for _ in trial.remaining_epochs():
-            yield float(self.function(**config))
+            with contextlib.redirect_stdout(sys.stderr):  # what a function prints must not end up among the data
+                value = self.function(**config)
+            yield float(value)
 
 
 def load_function(reference: str, space: Space) -> Callable[..., Any]:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import torch
+
 from trialwise.images.networks import n_params
 from trialwise.images.recipes import TrainSettings
 from trialwise.images.saved import save_model
@@ -24,23 +26,26 @@ class ImageObjective:
         prepared: The decoded data: its training rows are all that a trial sees.
         settings: Resolved; what the configuration does not name stays as it is here.
         split_seed: Seeds the validation split, the same for every trial.
+        dtype: What convolutions are computed in, "bfloat16" or "float32": found out once for the whole study.
     """
 
     prepared: Prepared
     settings: TrainSettings
     split_seed: int
+    dtype: str
 
     def __call__(self, config: Config, trial: Trial) -> Iterator[float]:
         """The validation accuracy (0 to 1) after each epoch; the model is saved with the last one."""
         settings = dataclasses.replace(self.settings, **config, epochs=trial.max_epochs)
-        training = prepare_training(self.prepared, settings, seed=trial.seed, split_seed=self.split_seed)
+        training = prepare_training(
+            self.prepared, settings, seed=trial.seed, split_seed=self.split_seed, dtype=getattr(torch, self.dtype)
+        )
         trial.notes["n_params"] = n_params(training.network)
         assert trial.folder is not None
         checkpoint = Checkpoint(trial.folder / CHECKPOINT)
         with closing(training.epochs(checkpoint, results_known=trial.epochs_done)) as results:
             for result in results:
                 trial.notes["train_loss"] = result.train_loss
-                trial.notes["train_seconds"] = trial.notes.get("train_seconds", 0.0) + result.seconds
                 if result.epoch == trial.max_epochs:
                     save_model(training.saved, Path(trial.folder))
                 yield result.valid["accuracy"]

@@ -63,8 +63,11 @@ def load_model(folder: Path, device: torch.device) -> SavedModel:
             f"{folder} holds no image model: it has no model.json", hint="give a run of image train or image tune"
         )
     document = read_json(folder / "model.json")
-    if document.get("schema") != SCHEMA:
-        raise UserError(f"{folder / 'model.json'}: expected a model of schema {SCHEMA!r}")
+    wanted = {"schema", "architecture", "classes", "mean", "std", "flip"}
+    if not isinstance(document, dict) or not wanted <= document.keys() or document["schema"] != SCHEMA:
+        raise UserError(
+            f"{folder / 'model.json'}: expected a model of schema {SCHEMA!r}", hint="it was damaged; train again"
+        )
     architecture = fill(Architecture, document["architecture"], where=str(folder / "model.json"))
     network = build_network(architecture, seed=0)
     try:

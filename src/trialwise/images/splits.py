@@ -21,16 +21,18 @@ _TEST_SEED = 0
 
 
 def split_train_valid(
-    labels_N: NDArray[np.int64], *, valid_fraction: float, seed: int
+    labels_N: NDArray[np.int64], *, valid_fraction: float, seed: int, digests: Sequence[bytes] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Row numbers for training and for choosing: both ascending, disjoint, and together all rows.
 
-    Each class gives `valid_fraction` of its rows, rounded, at least one and never all.
+    Each class gives `valid_fraction` of its rows, rounded, at least one and never all; copies of one picture stay
+    on one side (see `_taken`).
 
     Args:
         labels_N: The class of each training row.
         valid_fraction: The share of the rows for choosing, in (0, 1).
         seed: The same seed gives the same split.
+        digests: A hash of each row's pixels; None where all rows are known to differ.
 
     Raises:
         UserError: `valid_fraction` is out of range, or a class has a single row.
@@ -38,27 +40,39 @@ def split_train_valid(
     check_range("valid_fraction", valid_fraction, low=0, high=1, low_open=True)
     if valid_fraction == 1:
         raise UserError("--valid-fraction: expected less than 1, got 1: nothing would be left for training")
-    generator = numpy_generator(seed, "valid split")
-    is_valid_N = np.zeros(len(labels_N), dtype=bool)
-    for label in np.unique(labels_N):
-        rows = np.flatnonzero(labels_N == label)
-        if len(rows) < 2:
-            raise UserError(f"class number {label} has a single training row: expected two or more")
-        n_valid = min(max(round(valid_fraction * len(rows)), 1), len(rows) - 1)
-        is_valid_N[generator.permutation(rows)[:n_valid]] = True
+    sizes = np.bincount(labels_N)
+    if 1 in sizes:
+        raise UserError(f"class number {sizes.tolist().index(1)} has a single training row: expected two or more")
+    if digests is None:
+        digests = [row.to_bytes(8) for row in range(len(labels_N))]
+    is_valid_N = _taken(labels_N, digests, valid_fraction, numpy_generator(seed, "valid split"), least_left=1)
     return np.flatnonzero(~is_valid_N), np.flatnonzero(is_valid_N)
 
 
 def split_off_test(labels_N: NDArray[np.int64], digests: Sequence[bytes]) -> NDArray[np.bool_]:
     """Which rows are held out: a fifth of each class, at least one where the class has enough different images.
 
-    Rows with the same digest (the same picture) stay on one side, else a network could be tested on what it learnt by
-    heart. A picture that lies in two classes stays in train: no answer to it would be right. A class with
-    fewer than three rows, or hardly any different ones, may be left without a test row.
+    A class with fewer than three rows, or hardly any different ones, may be left without a test row.
 
     Args:
         labels_N: The class of each row.
-        digests: A hash of each row's pixels.
+        digests: A hash of each row's pixels; rows with the same one stay on one side (see `_taken`).
+    """
+    return _taken(labels_N, digests, TEST_FRACTION, numpy_generator(_TEST_SEED, "test split"), least_left=2)
+
+
+def _taken(
+    labels_N: NDArray[np.int64],
+    digests: Sequence[bytes],
+    fraction: float,
+    generator: np.random.Generator,
+    *,
+    least_left: int,
+) -> NDArray[np.bool_]:
+    """Which rows are taken out of training: `fraction` of each class, at least one, leaving at least `least_left`.
+
+    Rows with the same digest (the same picture) stay on one side, else a network could be judged on what it learnt by
+    heart. A picture that lies in two classes stays in training: no answer to it would be right.
     """
     groups: dict[bytes, list[int]] = defaultdict(list)
     for row, digest in enumerate(digests):
@@ -69,25 +83,25 @@ def split_off_test(labels_N: NDArray[np.int64], digests: Sequence[bytes]) -> NDA
         if len(labels) == 1:
             by_class[labels.pop()].append(rows)
     sizes = np.bincount(labels_N)
-    generator = numpy_generator(_TEST_SEED, "test split")
-    is_test_N = np.zeros(len(labels_N), dtype=bool)
+    is_taken_N = np.zeros(len(labels_N), dtype=bool)
     for label in sorted(by_class):
         candidates = [by_class[label][number] for number in generator.permutation(len(by_class[label]))]
-        for rows in _chosen(candidates, max(round(TEST_FRACTION * sizes[label]), 1), int(sizes[label])):
-            is_test_N[rows] = True
-    return is_test_N
+        n_wanted = min(max(round(fraction * int(sizes[label])), 1), int(sizes[label]) - least_left)
+        for rows in _chosen(candidates, n_wanted, int(sizes[label]), least_left):
+            is_taken_N[rows] = True
+    return is_taken_N
 
 
-def _chosen(candidates: list[list[int]], n_wanted: int, n_rows: int) -> list[list[int]]:
-    """Groups that together have at most `n_wanted` rows, or else the smallest that leaves two rows for training."""
+def _chosen(candidates: list[list[int]], n_wanted: int, n_rows: int, least_left: int) -> list[list[int]]:
+    """Groups that together have at most `n_wanted` rows, or else the smallest that leaves enough for training."""
     chosen, n_chosen = [], 0
     for rows in candidates:
-        if n_chosen + len(rows) <= n_wanted and n_rows - n_chosen - len(rows) >= 2:
+        if n_chosen + len(rows) <= n_wanted:
             chosen.append(rows)
             n_chosen += len(rows)
     if not chosen and candidates:
         smallest = min(candidates, key=len)
-        return [smallest] if n_rows - len(smallest) >= 2 else []
+        return [smallest] if n_rows - len(smallest) >= least_left else []
     return chosen
 
 

@@ -142,6 +142,11 @@ def open_train(prepared: Prepared) -> Rows:
     )
 
 
+def picture_digests(images_NHWC: NDArray[np.uint8]) -> list[bytes]:
+    """A hash of each row's pixels: rows of the same picture have the same one."""
+    return [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in images_NHWC]
+
+
 def load_array(path: Path) -> NDArray[Any]:
     """The array in `path`: in memory, or mapped read-only where it is larger than a quarter of the machine's."""
     is_large = path.stat().st_size > _memory_bytes() / 4

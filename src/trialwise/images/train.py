@@ -15,9 +15,9 @@ from trialwise.images.augment import normalised, shifted_batch
 from trialwise.images.networks import ResidualCNN, architecture_for, build_network
 from trialwise.images.recipes import TrainSettings
 from trialwise.images.saved import SavedModel
-from trialwise.images.store import Prepared, open_train, split_train_valid
+from trialwise.images.store import Prepared, open_train, picture_digests, split_train_valid
 from trialwise.training.checkpoints import Checkpoint
-from trialwise.training.device import number_format, pick_device
+from trialwise.training.device import pick_device
 from trialwise.training.loop import EpochResult, fit
 from trialwise.training.optimizers import build_optimizer, one_cycle
 
@@ -36,6 +36,7 @@ class Training:
         train_index: Rows to learn from.
         valid_index: Rows to choose by.
         seed: Of this training.
+        dtype: What convolutions are computed in.
     """
 
     settings: TrainSettings
@@ -45,6 +46,7 @@ class Training:
     train_index: torch.Tensor
     valid_index: torch.Tensor
     seed: int
+    dtype: torch.dtype
 
     @property
     def network(self) -> ResidualCNN:
@@ -53,10 +55,9 @@ class Training:
 
     def epochs(self, checkpoint: Checkpoint | None = None, *, results_known: int = 0) -> Generator[EpochResult]:
         """Train, one result an epoch; valid scores are "accuracy" and "loss". See `training.loop.fit`."""
-        device = self.images_NHWC.device
         settings = self.settings
         assert settings.epochs is not None
-        dtype = number_format(device).dtype
+        assert settings.learning_rate is not None
         return fit(
             self.network,
             batches=self._batches,
@@ -71,7 +72,7 @@ class Training:
             seed=self.seed,
             checkpoint=checkpoint,
             results_known=results_known,
-            autocast=dtype if dtype != torch.float32 else None,
+            autocast=self.dtype if self.dtype != torch.float32 else None,
         )
 
     def _batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -88,7 +89,7 @@ class Training:
     def validate(self) -> dict[str, float]:
         """Accuracy and cross-entropy on the validation rows."""
         index = self.valid_index.to(self.images_NHWC.device)
-        logits_NK = predict_logits(self.saved, self.images_NHWC, index)
+        logits_NK = predict_logits(self.saved, self.images_NHWC, index, dtype=self.dtype)
         labels_N = self.labels_N[index]
         return {
             "accuracy": float((logits_NK.argmax(1) == labels_N).float().mean()),
@@ -96,11 +97,12 @@ class Training:
         }
 
 
-def predict_logits(saved: SavedModel, images_NHWC: torch.Tensor, index_N: torch.Tensor) -> torch.Tensor:
-    """Logits (len(index_N), K) of the rows `index_N`, in float32; the network is put into eval mode."""
+def predict_logits(
+    saved: SavedModel, images_NHWC: torch.Tensor, index_N: torch.Tensor, *, dtype: torch.dtype
+) -> torch.Tensor:
+    """Logits (len(index_N), K) of the rows `index_N`, computed in `dtype`; the network is put into eval mode."""
     saved.network.eval()
     device = images_NHWC.device
-    dtype = number_format(device).dtype
     logits = []
     with torch.inference_mode(), torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
         for index_B in index_N.split(VALID_BATCH):
@@ -108,7 +110,9 @@ def predict_logits(saved: SavedModel, images_NHWC: torch.Tensor, index_N: torch.
     return torch.cat(logits)
 
 
-def prepare_training(prepared: Prepared, settings: TrainSettings, *, seed: int, split_seed: int) -> Training:
+def prepare_training(
+    prepared: Prepared, settings: TrainSettings, *, seed: int, split_seed: int, dtype: torch.dtype = torch.float32
+) -> Training:
     """Rows and network, ready to train.
 
     Args:
@@ -116,6 +120,7 @@ def prepare_training(prepared: Prepared, settings: TrainSettings, *, seed: int, 
         settings: Resolved (see `recipes.resolve`).
         seed: Seeds weights, batches and dropout.
         split_seed: Seeds the split into training and validation rows: the same for all trials of a study.
+        dtype: What convolutions are computed in; see `training.device.number_format`.
 
     Raises:
         UserError: `max_params` is too small for this data.
@@ -125,7 +130,10 @@ def prepare_training(prepared: Prepared, settings: TrainSettings, *, seed: int, 
     assert settings.valid_fraction is not None
     rows = open_train(prepared)
     train_index, valid_index = split_train_valid(
-        rows.labels_N, valid_fraction=settings.valid_fraction, seed=child_seed(split_seed, "valid")
+        rows.labels_N,
+        valid_fraction=settings.valid_fraction,
+        seed=child_seed(split_seed, "valid"),
+        digests=picture_digests(rows.images_NHWC),
     )
     mean_C, std_C = _channel_statistics(rows.images_NHWC, train_index)
     architecture = architecture_for(
@@ -152,6 +160,7 @@ def prepare_training(prepared: Prepared, settings: TrainSettings, *, seed: int, 
         train_index=torch.from_numpy(np.ascontiguousarray(train_index)),
         valid_index=torch.from_numpy(np.ascontiguousarray(valid_index)),
         seed=seed,
+        dtype=dtype,
     )
 
 

@@ -193,6 +193,10 @@ def _importances(result: Mapping[str, Any]) -> tuple[Picture, ...]:
     return (figures.importances(found["shares"], n_trials=found["n_trials"], epochs=epochs),)
 
 
+def _interval(interval: Sequence[float]) -> str:
+    return f"{percent(interval[0])} to {percent(interval[1])}"
+
+
 def _learning_curves(run: RunFolder) -> tuple[Picture, ...]:
     metrics = run.metrics()
     if not metrics:
@@ -210,10 +214,12 @@ def _class_table(evaluation: Mapping[str, Any] | None) -> tuple[Table, ...]:
     if not evaluation:
         return ()
     rows = tuple(
-        (name, f"{found['n']:,}", percent(found["accuracy"]) if found["accuracy"] is not None else "")
+        (name, f"{found['n']:,}", *((percent(found["accuracy"]), _interval(found["ci95"])) if found["n"] else ("", "")))
         for name, found in evaluation["test"]["per_class"].items()
     )
-    return (Table(caption="Test accuracy by class", head=("class", "test images", "right"), rows=rows),)
+    return (
+        Table(caption="Test accuracy by class", head=("class", "test images", "right", "95 % interval"), rows=rows),
+    )
 
 
 def _winner_table(result: Mapping[str, Any]) -> tuple[Table, ...]:

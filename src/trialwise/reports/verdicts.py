@@ -69,7 +69,7 @@ def _test_words(evaluation: Mapping[str, Any] | None) -> str:
         return "; the test images were not read yet"
     test = evaluation["test"]
     low, high = test["ci95"]
-    words = f"; {percent(test['accuracy'])} of {test['n']:,} test images"
+    words = f"; {percent(test['accuracy'])} of {test['n']:,} test images of {evaluation['data']['name']}"
     words += f" (95 % interval {percent(low)} to {percent(high)})"
     if "accuracy_tta" in test:
         words += f", {percent(test['accuracy_tta'])} when averaged with their mirror images"

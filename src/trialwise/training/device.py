@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from trialwise.base.errors import UserError
 from trialwise.base.files import cache_folder, read_json, write_json
 
 
@@ -91,7 +92,7 @@ def number_format(device: torch.device) -> NumberFormat:
     if device.type == "mps":
         return NumberFormat(dtype=torch.float32, reason="float32: bfloat16 is not tested on MPS")
     file = cache_folder() / "number_formats.json"
-    kept = read_json(file) if file.exists() else {}
+    kept = _read_verdicts(file)
     hardware = f"torch {torch.__version__}, {_hardware(device)}"
     if hardware not in kept:
         with threads(1):
@@ -102,6 +103,14 @@ def number_format(device: torch.device) -> NumberFormat:
         with suppress(OSError):  # a cache that cannot be written costs the next run 100 ms
             write_json(file, kept)
     return NumberFormat(dtype=getattr(torch, kept[hardware]["dtype"]), reason=kept[hardware]["reason"])
+
+
+def _read_verdicts(file: Path) -> dict[str, dict[str, str]]:
+    try:
+        kept = read_json(file)
+    except UserError:  # missing or damaged: tested again
+        return {}
+    return kept if isinstance(kept, dict) else {}
 
 
 def _hardware(device: torch.device) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 import shutil
 from collections import Counter
 from collections.abc import Generator, Iterator
@@ -36,6 +37,7 @@ class StudyPlan:
         direction: Whether the lowest or the highest score wins.
         sampler: Which sampler proposes.
         seed: The study's one seed.
+        first_rung: The epochs before trials are first compared.
         eta: One trial in `eta` goes on past each rung.
     """
 
@@ -45,6 +47,7 @@ class StudyPlan:
     direction: Direction
     sampler: SamplerName
     seed: int
+    first_rung: int = 1
     eta: int = 3
 
 
@@ -84,7 +87,7 @@ def run_study(
     for first in range(0, plan.n_trials, plan.batch_size):
         numbers = range(first, min(first + plan.batch_size, plan.n_trials))
         _propose(study, space, plan, numbers, default)
-        for epochs in rung_epochs(plan.max_epochs, eta=plan.eta):
+        for epochs in rung_epochs(plan.max_epochs, first=plan.first_rung, eta=plan.eta):
             yield from _run_to_rung(study, plan, pool, numbers, epochs)
             yield from _end_rung(study, plan, numbers, epochs, keep_default=default is not None)
 
@@ -161,12 +164,18 @@ def _stop_if_all_fail_alike(study: Study, failure: Failure) -> None:
     failed = [record for record in records if record.state == "failed"]
     if len(failed) < SAME_ERRORS or any(record.scores for record in records):
         return
-    if all(record.notes.get("reason") == failure.reason for record in failed):
+    if all(_alike(str(record.notes.get("reason")), failure.reason) for record in failed):
         alike = f"the first {len(failed)} trials all failed with the same error: {failure.reason}"
         raise WorkError(
             f"{alike}\n\n{failure.traceback}".rstrip(),
             hint="mend the objective, then start again",
         )
+
+
+def _alike(reason: str, other: str) -> bool:
+    """Whether two errors are one but for the numbers in them."""
+    number = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
+    return number.sub("#", reason) == number.sub("#", other)
 
 
 def trial_folder(folder: Path, number: int) -> Path:

@@ -7,15 +7,15 @@ from typing import Literal
 Direction = Literal["minimize", "maximize"]
 
 
-def rung_epochs(max_epochs: int, *, eta: int = 3) -> tuple[int, ...]:
-    """The epochs after which trials are compared, the last being `max_epochs`.
+def rung_epochs(max_epochs: int, *, first: int = 1, eta: int = 3) -> tuple[int, ...]:
+    """The epochs after which trials are compared, the first being `first` and the last `max_epochs`.
 
-    Each rung is about a factor `eta` above the one before, the first is one epoch
+    Each rung is about a factor `eta` above the one before
     (Jamieson & Talwalkar 2016, "Non-stochastic Best Arm Identification").
     """
     rungs = [max_epochs]
-    while rungs[0] > 1:
-        rungs.insert(0, max(1, rungs[0] // eta))
+    while rungs[0] > first:
+        rungs.insert(0, max(first, rungs[0] // eta))
     return tuple(rungs)
 
 

@@ -22,6 +22,8 @@ class Float:
     log: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("low", "high"):  # Float(low=0, high=1) stays a range of reals on its way through JSON
+            object.__setattr__(self, name, float(getattr(self, name)))
         _check_bounds(self.low, self.high, log=self.log)
 
 
@@ -135,7 +137,7 @@ def parse_parameter(text: str) -> tuple[str, Parameter]:
     if not (name.isidentifier() and equals and body):
         raise wrong
     if ":" not in body:
-        return name, Choice(choices=tuple(_number(word) for word in body.split(",")))
+        return name, Choice(choices=tuple(_value(word) for word in body.split(",")))
     low, high, *scale = body.split(":")
     if scale not in ([], ["log"]) or isinstance(_number(low), str) or isinstance(_number(high), str):
         raise wrong
@@ -145,6 +147,11 @@ def parse_parameter(text: str) -> tuple[str, Parameter]:
         return name, fill(Int if whole else Float, bounds | {"log": bool(scale)})
     except UserError as error:
         raise UserError(f"--param {text}: {error.message}") from None
+
+
+def _value(word: str) -> str | int | float | bool:
+    """A choice in its own type: true and false, numbers, words."""
+    return {"true": True, "false": False}.get(word.lower(), _number(word))
 
 
 def _number(word: str) -> str | int | float:

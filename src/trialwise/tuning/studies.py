@@ -70,8 +70,13 @@ class Study:
             raise UserError(f"{folder} holds no study: it has no {JOURNAL}")
         self.folder = folder
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.storage = JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
-        known = self.storage.get_all_studies()
+        try:
+            self.storage = JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+            known = self.storage.get_all_studies()
+        except Exception as error:  # whatever a damaged line makes of Optuna's replay
+            raise UserError(f"{path} is damaged: {error}", hint="restore it from a copy, or start again") from error
+        if not known and direction is None:
+            raise UserError(f"{path} holds no study yet")
         name = known[0].study_name if known else folder.absolute().name
         if not known:
             optuna.create_study(storage=self.storage, study_name=name, direction=direction)
@@ -172,6 +177,15 @@ def exclusive(folder: Path) -> Iterator[None]:
         (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)
         _drop_torn_line(folder / JOURNAL)
         yield
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a driver holds the study's lock now."""
+    try:
+        with exclusive(folder):
+            return False
+    except UserError:
+        return True
 
 
 def _drop_torn_line(path: Path) -> None:

@@ -82,7 +82,7 @@ def run_task(objective: Objective, task: Task) -> Iterator[Message]:
                 yield Score(number=trial.number, epoch=epoch, score=float(score), notes=dict(trial.notes))
                 if epoch >= task.until_epoch:
                     break
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # an objective that calls sys.exit ends its trial, not the study
         reason = f"{type(error).__name__}: {error}".strip()
         yield Failure(number=trial.number, reason=reason, traceback=traceback.format_exc())
         return
