@@ -1,4 +1,6 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +27,22 @@ def test_two_runs_of_one_second_get_two_folders():
     assert {path.parent for path in paths} == {runs_folder()}
 
 
-@pytest.mark.parametrize("content", [None, "[]", '{"schema": "other/1"}', "{"])
+def test_many_runs_of_one_moment_never_share_a_folder():
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(lambda i: RunFolder.create("optimize", {}, seed=i), range(40)))
+    assert len({run.path for run in runs}) == 40
+    assert [RunFolder.open(run.path).seed for run in runs] == list(range(40))
+
+
+def test_a_run_knows_its_place_when_the_current_folder_changes(tmp_path, monkeypatch):
+    run = RunFolder.create("optimize", {}, seed=0, out=Path("here"))
+    monkeypatch.chdir("/")
+    run.finish({})
+    assert run.label == "here"
+    assert RunFolder.open(tmp_path / "here").record["status"] == "complete"
+
+
+@pytest.mark.parametrize("content", [None, '{"schema": "trialwise.run/1"}', "[]", '{"schema": "other/1"}', "{"])
 def test_a_folder_that_is_not_a_run_is_refused(tmp_path, content):
     if content is not None:
         (tmp_path / "run.json").write_text(content)

@@ -10,7 +10,7 @@ SPACE = {"x": Float(low=0, high=1)}
 
 def test_a_function_in_the_current_folder_is_found(tmp_path):
     (tmp_path / "found_here.py").write_text("def loss(x):\n    return x + 1\n")
-    assert load_function("found_here:loss", SPACE)(x=1) == 2
+    assert load_function("found_here:loss", SPACE, tmp_path)(x=1) == 2
 
 
 @pytest.mark.parametrize(
@@ -22,13 +22,14 @@ def test_a_function_in_the_current_folder_is_found(tmp_path):
         ("def loss(x): ...\n", "m3:los", "m3 has no function 'los'"),
         ("loss = 3\n", "m4:loss", "m4 has no function 'loss'"),
         ("def loss(y): ...\n", "m5:loss", "cannot be called with x"),
+        ("import sys\nsys.exit(0)\n", "m6:loss", "m6 cannot be imported: SystemExit"),
     ],
 )
 def test_what_cannot_be_used_is_named(tmp_path, source, reference, message):
     if source is not None:
         (tmp_path / f"{reference.split(':')[0]}.py").write_text(source)
     with pytest.raises(UserError, match=message):
-        load_function(reference, SPACE)
+        load_function(reference, SPACE, tmp_path)
 
 
 def test_a_function_is_called_once_a_trial():
@@ -37,3 +38,9 @@ def test_a_function_is_called_once_a_trial():
     assert list(objective({"x": 3}, Trial(number=0, seed=0, max_epochs=1))) == [6.0]
     assert calls == [3]
     assert list(objective({"x": 3}, Trial(number=0, seed=0, max_epochs=1, epochs_done=1))) == []
+
+
+def test_what_a_function_prints_stays_out_of_the_data(capsys):
+    objective = FunctionObjective(lambda x: print("chatter") or x)
+    assert list(objective({"x": 3}, Trial(number=0, seed=0, max_epochs=1))) == [3.0]
+    assert capsys.readouterr() == ("", "chatter\n")

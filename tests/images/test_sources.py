@@ -10,6 +10,7 @@ import pytest
 from trialwise.base.errors import UserError
 from trialwise.images.layout import arrange
 from trialwise.images.sources import find_source
+from trialwise.images.store import prepare
 
 
 def files_of(source):
@@ -137,7 +138,15 @@ def test_links_in_a_folder_are_followed_and_circles_end(pictures, tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_in_a_folder_is_not_waited_for(pictures):
     os.mkfifo(pictures / "cats" / "pipe.png")
-    assert "cats/pipe.png" not in files_of(find_source(str(pictures)))
+    (pictures / "cats" / "link.png").symlink_to("pipe.png")
+    (pictures / "cats" / "round.png").symlink_to("round.png")
+    entries = {entry.file: entry for entry in find_source(str(pictures)).entries()}
+    for name in ("cats/pipe.png", "cats/link.png"):
+        assert (entries[name].content, entries[name].reason) == (None, "a device or a pipe, not a file")
+    assert "cats/round.png" in entries  # a link that leads round: decoding names it
+    left_out = dict(prepare(find_source(str(pictures))).description.left_out)
+    assert left_out["cats/pipe.png"] == "a device or a pipe, not a file"
+    assert "links" in left_out["cats/round.png"]
 
 
 def test_names_that_are_not_utf8_can_be_written_down(pictures):

@@ -44,4 +44,4 @@ def test_a_simple_model_that_beats_the_lstm_is_named(shrinkage):
     lstm = score(ratio=1.002, p=0.41, ci=(-0.01, 0.01))
     sentence = verdict_sentence("AAPL", [NAIVE, score("drift", ratio=0.99), lstm], shrinkage=shrinkage)
     assert sentence.startswith("The LSTM does not predict AAPL's next close better than today's close")
-    assert sentence.endswith("a simpler model does (drift: RMSE 0.990 x naive, p = 0.01).")
+    assert sentence.endswith("another model does (drift: RMSE 0.990 x naive, p = 0.01).")

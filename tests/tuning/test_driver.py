@@ -150,6 +150,38 @@ def test_the_same_error_in_the_first_trials_stops_the_study_with_its_traceback(t
     assert len(Study(tmp_path).records()) == 9
 
 
+def test_errors_that_differ_in_their_numbers_are_the_same_error(tmp_path):
+    def broken(config, trial):
+        raise ValueError(f"no column {config['x']}")
+        yield
+
+    with pytest.raises(WorkError, match="first 3 trials"):
+        run(tmp_path, broken)
+
+
+def test_an_objective_that_exits_fails_its_trial_and_not_the_study(tmp_path):
+    def leaving(config, trial):
+        for _ in trial.remaining_epochs():
+            if trial.number == 1:
+                raise SystemExit(0)
+            yield 1.0
+
+    study, _ = run(tmp_path, leaving)
+    assert study.records()[1].notes["reason"] == "SystemExit: 0"
+    assert counts(study.records())["failed"] == 1
+
+
+def test_a_damaged_journal_is_named(tmp_path):
+    run(tmp_path, stop_after=3)
+    lines = (tmp_path / JOURNAL).read_bytes().splitlines(keepends=True)
+    (tmp_path / JOURNAL).write_bytes(b"".join([*lines[:3], b"garbage\n", *lines[3:]]))
+    with pytest.raises(UserError, match=f"{JOURNAL} is damaged"):
+        Study(tmp_path)
+    (tmp_path / JOURNAL).write_bytes(b"")
+    with pytest.raises(UserError, match="holds no study yet"):
+        Study(tmp_path)
+
+
 def test_checkpoints_are_kept_for_open_trials_and_the_best_only(tmp_path):
     study, _ = run(tmp_path)
     best = best_record(study.records(), "maximize")

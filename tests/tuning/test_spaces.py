@@ -89,6 +89,11 @@ def test_a_space_survives_the_way_through_json(space):
     assert space_from_document(json.loads(to_json(space_document(space)))) == space
 
 
+def test_a_range_of_reals_with_whole_bounds_stays_one():
+    document = space_document({"x": Float(low=-5, high=5), "n": Int(low=1, high=3)})
+    assert space_from_document(document) == {"x": Float(low=-5.0, high=5.0), "n": Int(low=1, high=3)}
+
+
 def test_choices_are_not_numeric():
     assert is_numeric({"x": Float(low=0, high=1), "n": Int(low=0, high=1)})
     assert not is_numeric({"x": Choice(choices=(1, 2))})

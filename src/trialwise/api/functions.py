@@ -51,13 +51,15 @@ def optimize(
     """
     check_trials(trials)
     check_out(out)
-    _problem(function, center, space)
+    folder = Path.cwd()
+    _problem(function, center, space, folder)
     settings = {
         "function": function,
         "trials": trials,
         "center": center,
         "space": space_document(space) if space else None,
         "sampler": sampler,
+        "folder": str(folder),  # where a function of the user's is found again when the study is resumed
     }
     run = RunFolder.create("optimize", settings, seed=seed, out=out)
     return continue_optimize(run, watch)
@@ -68,7 +70,7 @@ def continue_optimize(run: RunFolder, watch: Watch) -> RunFolder:
     settings = run.settings
     given = space_from_document(settings["space"]) if settings["space"] else None
     center = tuple(settings["center"]) if settings["center"] else None
-    problem = _problem(settings["function"], center, given)
+    problem = _problem(settings["function"], center, given, Path(settings["folder"]))
     choice = choose_sampler(settings["sampler"], problem.space, pruning=False)
     plan = StudyPlan(
         n_trials=settings["trials"],
@@ -92,7 +94,9 @@ def continue_optimize(run: RunFolder, watch: Watch) -> RunFolder:
     return drive(run, name, problem.space, plan, lambda: InlinePool(FunctionObjective(problem.function)), facts, watch)
 
 
-def _problem(function: str, center: tuple[float, ...] | None, space: Mapping[str, Parameter] | None) -> Problem:
+def _problem(
+    function: str, center: tuple[float, ...] | None, space: Mapping[str, Parameter] | None, folder: Path
+) -> Problem:
     if ":" not in function:
         if space is not None:
             raise UserError(f"{function} has its own space", hint="--space and --param are for module:function")
@@ -101,4 +105,4 @@ def _problem(function: str, center: tuple[float, ...] | None, space: Mapping[str
         raise UserError(f"{function} needs a space", hint="for example --param x=-5:5, or --space FILE.toml")
     if center is not None:
         raise UserError("--center: only quadratic has a center to move")
-    return Problem(name=function, function=load_function(function, space), space=space)
+    return Problem(name=function, function=load_function(function, space, folder), space=space)

@@ -23,6 +23,7 @@ from trialwise.images.sources import NAMES, find_source
 from trialwise.images.store import Prepared, open_train, picture_digests, prepare
 from trialwise.images.train import Training, prepare_training
 from trialwise.reports.verdicts import verdict
+from trialwise.statistics.intervals import wilson_interval
 from trialwise.training.checkpoints import Checkpoint
 from trialwise.training.device import free_cores, number_format, pick_device, threads, usable_cores
 from trialwise.tuning.driver import StudyPlan, trial_folder
@@ -89,11 +90,12 @@ def train(
                 interrupted = True
             # Stopped within an epoch, the weights are no longer those that were scored.
             valid = training.validate() if interrupted else results[-1].valid
+            n_valid = len(training.valid_index)
             save_model(training.saved, run.path)
             _save_trained_on(prepared, run.path)
             document = _training_document(training, prepared, n_threads) | {
                 "epochs": len(results),
-                "valid": valid | {"n": len(training.valid_index)},
+                "valid": valid | {"n": n_valid, "ci95": wilson_interval(round(valid["accuracy"] * n_valid), n_valid)},
                 "seconds": {
                     "train": sum(result.seconds for result in results),
                     "total": time.perf_counter() - start,

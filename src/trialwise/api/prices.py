@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trialwise.api.runs import Part, Watch, finish, unwatched
+from trialwise.api.runs import Part, Watch, ends_well, finish, unwatched
+from trialwise.base.errors import Interrupted
 from trialwise.base.files import file_sha256, write_json
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import fill
@@ -14,6 +15,8 @@ from trialwise.prices.backtest import run_backtest
 from trialwise.prices.reader import embedded_prices, read_prices
 from trialwise.prices.recipes import BacktestSettings
 from trialwise.prices.saved import save_forecaster
+from trialwise.prices.splits import train_part
+from trialwise.training.loop import EpochResult
 
 
 def backtest(
@@ -39,34 +42,42 @@ def backtest(
     Raises:
         UserError: The file or a setting cannot be used.
         WorkError: The loss is no longer a number.
+        Interrupted: Ctrl-C.
     """
     start = time.perf_counter()
     check_out(out)
     given = settings if isinstance(settings, BacktestSettings) else fill(BacktestSettings, settings or {})
     path = embedded_prices("AAPL") if csv is None else Path(csv)
     table = read_prices(path)
-    watch(Part(name=f"backtest {table.name}", total=given.epochs))
-    epochs: list[dict[str, Any]] = []
-
-    def on_epoch(result: Any) -> None:
-        epochs.append(dataclasses.asdict(result))
-        watch(result)
-
-    result = run_backtest(table, given, seed=seed, on_epoch=on_epoch)
     record = {
         "csv": str(path.absolute()) if csv is not None else "embedded AAPL",
         "sha256": file_sha256(path),
         "backtest": dataclasses.asdict(given),
     }
+    train_part(table, given)  # too few days are refused before a run is made
     run = RunFolder.create("price-backtest", record, seed=seed, out=out)
-    for epoch in epochs:
-        run.add_metrics(epoch)
-    save_forecaster(result.trained, run.path)
-    days = {"dates": [str(date) for date in result.dates], "actual": result.actual, "forecasts": dict(result.forecasts)}
-    write_json(run.path / "forecasts.json", days)
-    document = result.to_document() | {
-        "name": table.name,
-        "n_rows": len(table.dates),
-        "seconds": {"train": sum(epoch["seconds"] for epoch in epochs), "total": time.perf_counter() - start},
-    }
+    watch(Part(name=f"backtest {table.name}", total=given.epochs))
+    train_seconds = 0.0
+
+    def on_epoch(result: EpochResult) -> None:
+        nonlocal train_seconds
+        train_seconds += result.seconds
+        run.add_metrics(dataclasses.asdict(result))
+        watch(result)
+
+    with ends_well(run):
+        try:
+            result = run_backtest(table, given, seed=seed, on_epoch=on_epoch)
+        except KeyboardInterrupt:
+            run.finish({}, status="interrupted")
+            raise Interrupted(run, hint="only the epochs so far (metrics.jsonl); there is no forecast yet") from None
+        save_forecaster(result.trained, run.path)
+        dates = [str(date) for date in result.dates]
+        days = {"dates": dates, "actual": result.actual, "forecasts": dict(result.forecasts)}
+        write_json(run.path / "forecasts.json", days)
+        document = result.to_document() | {
+            "name": table.name,
+            "n_rows": len(table.dates),
+            "seconds": {"train": train_seconds, "total": time.perf_counter() - start},
+        }
     return finish(run, document)

@@ -7,7 +7,7 @@ from trialwise.api.runs import Watch, check_trials, unwatched
 from trialwise.base.errors import UserError
 from trialwise.base.files import runs_folder
 from trialwise.base.runs import RunFolder
-from trialwise.tuning.studies import JOURNAL, Study
+from trialwise.tuning.studies import JOURNAL, Study, is_running
 from trialwise.tuning.winner import best_record, counts
 
 KINDS = ("optimize", "image-tune")  # the kinds of run that hold a study
@@ -49,25 +49,30 @@ def resume(run: RunFolder | Path | str, *, trials: int | None = None, watch: Wat
 
 def list_studies() -> list[dict[str, Any]]:
     """The studies in the runs folder, oldest first: "run", "kind", "status", "started", "n_trials", "best_value"."""
-    folders = sorted(runs_folder().rglob(JOURNAL), key=lambda journal: journal.stat().st_ctime)
     rows = []
-    for journal in folders:
-        run = RunFolder.open(journal.parent)
-        row = {"run": str(run.path)} | {name: run.record[name] for name in ("kind", "status", "started")}
-        rows.append(row | {name: run.result.get(name) for name in ("n_trials", "counts", "best_value")})
-    return rows
+    for journal in runs_folder().rglob(JOURNAL):
+        try:
+            shown = show_study(journal.parent)
+        except UserError as error:  # one damaged folder must not hide the others
+            rows.append({"run": str(journal.parent), "status": "unreadable", "reason": error.message, "started": ""})
+            continue
+        row = {name: shown[name] for name in ("run", "kind", "status", "started", "n_trials", "counts")}
+        rows.append(row | {"best_value": shown["best"]["value"] if shown["best"] else None})
+    return sorted(rows, key=lambda row: str(row["started"]))
 
 
 def show_study(run: RunFolder | Path | str) -> dict[str, Any]:
-    """A study as it stands, running or not: "status", "counts", "best", "default", "trials" and its result."""
+    """A study as it stands: "status" ("stopped" where its driver is gone), "counts", "best", "trials", its result."""
     opened = _open_study(run)
     study = Study(opened.path)
     records = study.records()
     best = best_record(records, study.direction)
     return opened.result | {
         "schema": "trialwise.study/1",
-        "run": str(opened.path),
-        "status": opened.record["status"],
+        "run": opened.label,
+        "kind": opened.kind,
+        "started": opened.record["started"],
+        "status": _status(opened),
         "n_trials": len(records),
         "counts": counts(records),
         "best": best.to_document() if best else None,
@@ -76,10 +81,17 @@ def show_study(run: RunFolder | Path | str) -> dict[str, Any]:
     }
 
 
+def _status(run: RunFolder) -> str:
+    """The run's status, or "stopped" where the driver was killed before it could put an end on record."""
+    status = run.record["status"]
+    return "stopped" if status == "running" and not is_running(run.path) else status
+
+
 def _open_study(run: RunFolder | Path | str) -> RunFolder:
     opened = run if isinstance(run, RunFolder) else RunFolder.open(run)
-    if opened.kind not in KINDS or not (opened.path / JOURNAL).exists():
+    if opened.kind not in KINDS:
         raise UserError(
-            f"{opened.path} is a run of {opened.kind} and holds no study", hint="trialwise study list shows the studies"
+            f"{opened.label} is a run of {opened.kind} and holds no study",
+            hint="trialwise study list shows the studies",
         )
     return opened

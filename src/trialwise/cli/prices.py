@@ -47,8 +47,10 @@ def _text(result: dict) -> str:
         result["verdict"],
         f"{result['n_train']} training days, {result['n_test']} test days from {result['first_test_date']} "
         f"to {result['last_test_date']}, column {result['close_column']}",
-        f"{'model':<20} {'RMSE':>10} {'RMSE/naive':>11}",
+        f"{'model':<20} {'RMSE':>10} {'RMSE/naive':>11} {'p against naive':>16}",
     ]
-    lines += [f"{row['name']:<20} {row['rmse']:>10.4f} {row['rmse_over_naive']:>11.4f}" for row in result["models"]]
+    for row in result["models"]:
+        p = "" if row["dm_p"] is None else f"{row['dm_p']:.3g}"
+        lines.append(f"{row['name']:<20} {row['rmse']:>10.4f} {row['rmse_over_naive']:>11.4f} {p:>16}")
     lines += [f"note: {warning}" for warning in result["warnings"]]
     return "\n".join([*lines, f"report: {result['run']}/report.html"])

@@ -16,11 +16,17 @@ def list_(*, output: Output = Output()) -> None:  # noqa: B008
     from trialwise import api
 
     studies = api.list_studies()
-    lines = [
-        f"{row['run']}  {row['status']}  {row['n_trials'] or 0} trials, best {row['best_value']}" for row in studies
-    ]
+    lines = [_study_line(row) for row in studies]
     document = {"schema": "trialwise.study-list/1", "studies": studies}
     give(document, "\n".join(lines) or "no studies here yet", json=output.json, out=output.out)
+
+
+def _study_line(row: dict) -> str:
+    if row["status"] == "unreadable":
+        return f"{row['run']}: unreadable: {row['reason']}"
+    found = "no value yet" if row["best_value"] is None else f"best {row['best_value']:.6g}"
+    line = f"{row['run']}: {row['status']}, {row['n_trials']} trials, {found}"
+    return line + (f"; go on with: trialwise study resume {row['run']}" if row["status"] == "stopped" else "")
 
 
 def show(run: Run, /, *, output: Output = Output()) -> None:  # noqa: B008

@@ -28,24 +28,25 @@ class FunctionObjective:
             yield float(value)
 
 
-def load_function(reference: str, space: Space) -> Callable[..., Any]:
-    """The callable that `module:function` names, looked for in the current folder too.
+def load_function(reference: str, space: Space, folder: Path) -> Callable[..., Any]:
+    """The callable that `module:function` names, looked for in `folder` too.
 
     Raises:
         UserError: There is no such module or function, it cannot be called, or it does not take the space's names.
     """
     module_name, _, function_name = reference.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
     try:
-        module = importlib.import_module(module_name)
+        with contextlib.redirect_stdout(sys.stderr):
+            module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not module_name.startswith(error.name):
             raise UserError(f"{module_name} cannot be imported: {error}") from error
         raise UserError(
-            f"no module named {module_name!r}", hint=f"is {module_name.replace('.', '/')}.py in the current folder?"
+            f"no module named {module_name!r}", hint=f"is {module_name.replace('.', '/')}.py in {folder}?"
         ) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{module_name} cannot be imported: {type(error).__name__}: {error}") from error
     function = getattr(module, function_name, None)
     if not callable(function):

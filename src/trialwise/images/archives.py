@@ -99,7 +99,12 @@ def _read_zip(path: Path, wanted: Callable[[str], bool], limit_bytes: int) -> It
             # Archives made on Windows carry no Unix mode: zero means a regular file.
             kind = stat.S_IFMT(info.external_attr >> 16)
             reason = _refusal(name, kind in (0, stat.S_IFREG), info.file_size, limit_bytes)
-            content = None if reason else _zip_content(path, archive, info)
+            content = None
+            if not reason:
+                try:
+                    content = _zip_content(path, archive, info)
+                except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
+                    reason = f"damaged inside the archive: {error}"  # the other members can be read all the same
             yield Member(name=name, content=content, reason=reason)
 
 

@@ -6,6 +6,7 @@ Every source is a stream of entries in a fixed order; `layout.arrange` alone rea
 import difflib
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,8 @@ def find_source(data: str, *, data_dir: Path | None = None) -> Source:
     )
 
 
+_NO_FILE = -1  # the size given for what is there and is no file
+
 _SUFFIXES = " ".join(archives.ARCHIVE_SUFFIXES)
 
 
@@ -147,8 +150,11 @@ def _folder(path: Path) -> Source:
         digest.update(f"{file}\0{n_bytes}\0{changed_ns}\n".encode())
 
     def entries() -> Iterator[Entry]:
-        for file, real, _, _ in found:
-            yield Entry(file=file, content=Path(real) if is_image_name(file) else None)
+        for file, real, n_bytes, _ in found:
+            if n_bytes == _NO_FILE:  # opening it could wait for ever
+                yield Entry(file=file, content=None, reason="a device or a pipe, not a file")
+            else:
+                yield Entry(file=file, content=Path(real) if is_image_name(file) else None)
 
     return Source(
         name=path.resolve().name or str(path.resolve()),
@@ -179,12 +185,17 @@ def _walk(folder: Path | str, prefix: str, above: tuple[tuple[int, int], ...]) -
                 name = prefix + entry.name.encode("utf-8", "backslashreplace").decode("utf-8")
                 if is_junk(entry.name):
                     continue
-                if entry.is_dir():
+                try:
+                    found = entry.stat()
+                except OSError:
+                    yield name, entry.path, 0, 0  # a link that leads nowhere: decoding will say so
+                    continue
+                if stat.S_ISDIR(found.st_mode):
                     yield from _walk(entry.path, f"{name}/", (*above, here))
-                elif entry.is_file():
-                    yield name, entry.path, entry.stat().st_size, entry.stat().st_mtime_ns
-                elif entry.is_symlink():
-                    yield name, entry.path, 0, 0  # leads nowhere: decoding will say so
+                elif stat.S_ISREG(found.st_mode):
+                    yield name, entry.path, found.st_size, found.st_mtime_ns
+                else:
+                    yield name, entry.path, _NO_FILE, 0
     except OSError as error:
         raise UserError(f"{folder} cannot be read: {error.strerror}") from None
 

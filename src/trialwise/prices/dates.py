@@ -24,6 +24,7 @@ _DAY_MONTH_YEAR = re.compile(r"(\d{1,2})[- ]([A-Za-z]{3})[a-z]*[-, ]+(\d{4}|\d{2
 _PATTERNS = (_YEAR_FIRST, _EIGHT_DIGITS, _YEAR_LAST, _MONTH_DAY_YEAR, _DAY_MONTH_YEAR)
 _MONTHS = {name: i for i, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)}
 
+FIRST_YEAR, LAST_YEAR = 1600, 2200  # outside, a number was taken for a date
 Parts = tuple[int, int, int]
 
 
@@ -97,6 +98,9 @@ def _in_order(days: NDArray[np.datetime64]) -> bool:
 
 
 def _days(parts: list[Parts], texts: Sequence[str], lines: Sequence[int], path: Path) -> NDArray[np.datetime64]:
+    for (year, _, _), text, line in zip(parts, texts, lines, strict=True):
+        if not FIRST_YEAR <= year <= LAST_YEAR:
+            raise _not_a_date(path, line, text, f"a year from {FIRST_YEAR} to {LAST_YEAR}")
     iso = [f"{year:04}-{month:02}-{day:02}" for year, month, day in parts]
     try:
         return np.array(iso, dtype="datetime64[D]")

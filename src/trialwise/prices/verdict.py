@@ -7,9 +7,14 @@ from trialwise.prices.scores import ModelScore
 ALPHA = 0.05
 
 
-def claims_skill(score: ModelScore) -> bool:
-    """Whether the model may be called better than naive: p < 0.05 and a skill interval above 0, both."""
-    return score.dm_p is not None and score.dm_p < ALPHA and score.skill_ci95 is not None and score.skill_ci95[0] > 0.0
+def claims_skill(score: ModelScore, n_compared: int = 1) -> bool:
+    """Whether the model may be called better than naive: p < 0.05 / n_compared and a skill interval above 0, both.
+
+    Bonferroni: of `n_compared` models without any skill, one gets past p < 0.05 far more often than one time in 20.
+    """
+    if score.dm_p is None or score.skill_ci95 is None:
+        return False
+    return score.dm_p < ALPHA / n_compared and score.skill_ci95[0] > 0.0
 
 
 def verdict_sentence(name: str, scores: Sequence[ModelScore], *, shrinkage: float) -> str:
@@ -22,7 +27,8 @@ def verdict_sentence(name: str, scores: Sequence[ModelScore], *, shrinkage: floa
     """
     lstm = next(score for score in scores if score.name == "lstm")
     task = f"{name}'s next close better than today's close"
-    if claims_skill(lstm):
+    n_compared = sum(score.dm_p is not None for score in scores)
+    if claims_skill(lstm, n_compared):
         assert lstm.skill_ci95 is not None
         low, high = lstm.skill_ci95
         return (
@@ -32,10 +38,10 @@ def verdict_sentence(name: str, scores: Sequence[ModelScore], *, shrinkage: floa
     numbers = f"RMSE {lstm.rmse_over_naive:.3f} x naive, p {_p(lstm)}"
     if shrinkage == 0.0:
         numbers = "the LSTM fell back to the naive forecast, because its validation days showed nothing it could use"
-    better = [score for score in scores if not score.name.startswith("lstm") and claims_skill(score)]
+    better = [score for score in scores if score is not lstm and claims_skill(score, n_compared)]
     if better:
         named = ", ".join(f"{score.name}: RMSE {score.rmse_over_naive:.3f} x naive, p {_p(score)}" for score in better)
-        return f"The LSTM does not predict {task} ({numbers}); a simpler model does ({named})."
+        return f"The LSTM does not predict {task} ({numbers}); another model does ({named})."
     label = "" if shrinkage == 0.0 else "LSTM: "
     return f"No model here predicts {task} ({label}{numbers})."
 

@@ -3,10 +3,12 @@
 import base64
 import dataclasses
 import io
+from collections.abc import Sequence
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 BLUE, ORANGE, GREEN, GREY, RED = "#0072b2", "#e69f00", "#009e73", "#8c8c8c", "#d55e00"  # Okabe & Ito 2008
 
@@ -52,6 +54,15 @@ def new_figure(width: float = 6.4, height: float = 4.0) -> tuple[Figure, Axes]:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         return figure, figure.add_subplot()
+
+
+def above(axes: Axes, lines: Sequence[Line2D] | None = None) -> None:
+    """A legend above the axes, where it hides nothing; of `lines`, or of everything with a label."""
+    handles, labels = axes.get_legend_handles_labels()
+    if lines is not None:
+        handles, labels = list(lines), [str(line.get_label()) for line in lines]
+    if handles:
+        axes.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
 
 
 def to_svg(figure: Figure) -> str:

@@ -9,12 +9,11 @@ import numpy as np
 from matplotlib.colors import BoundaryNorm
 from matplotlib.ticker import MaxNLocator
 
-from trialwise.reports.drawing import BLUE, GREEN, GREY, ORANGE, RED, Picture, new_figure, to_svg
+from trialwise.reports.drawing import BLUE, GREEN, GREY, ORANGE, RED, Picture, above, new_figure, to_svg
 
-MARKS = {"complete": ("o", BLUE), "pruned": ("v", GREY), "failed": ("x", RED)}
+MARKS = {"complete": ("o", BLUE), "pruned": ("v", GREY), "paused": ("s", GREEN)}
 FAR_FROM_NAIVE = 1.15  # a model whose error ends so far above naive's would flatten the picture of the others
 FEW_TRIALS = 20
-NUMBERED = 60  # above so many trials their numbers would hide each other
 
 
 def best_so_far(values: Sequence[float | None], direction: str) -> list[float | None]:
@@ -38,21 +37,21 @@ def contour(grid: Mapping[str, Any], trials: Sequence[Mapping[str, Any]], best_n
     axes.grid(visible=False)
     # Levels close together near the minimum: each is the same factor farther above it than the one before.
     low, height = float(values.min()), float(np.ptp(values))
-    levels = low + height * np.concatenate([[0.0], np.geomspace(1e-3, 1.0, 16)])
+    levels = low + height * np.concatenate([[0.0], np.geomspace(1e-5, 1.0, 19)])
     norm = BoundaryNorm(levels, ncolors=256)
     filled = axes.contourf(grid["x"], grid["y"], values, levels=levels, cmap="Blues_r", norm=norm)
     axes.contour(grid["x"], grid["y"], values, levels=levels, colors="white", linewidths=0.4, alpha=0.7)
     axes.plot(xs, ys, color="black", linewidth=0.4, alpha=0.35)
     points = axes.scatter(xs, ys, c=range(len(xs)), cmap="autumn", s=22, edgecolors="black", linewidths=0.5, zorder=3)
-    if len(tried) <= NUMBERED:
-        for trial, x, y in zip(tried, xs, ys, strict=True):
-            axes.annotate(str(trial["number"]), (x, y), xytext=(3, 3), textcoords="offset points", fontsize=6)
+    for i in _readable(np.column_stack([xs, ys]).reshape(-1, 2), np.ptp(grid["x"]), np.ptp(grid["y"])):
+        number = str(tried[i]["number"])
+        axes.annotate(number, (xs[i], ys[i]), xytext=(3, 3), textcoords="offset points", fontsize=6)
     for x, y in grid["minimizers"]:
         axes.plot(x, y, marker="+", color="black", markersize=13, markeredgewidth=1.5, linestyle="none", zorder=4)
     best = next((trial for trial in tried if trial["number"] == best_number), None)
     if best is not None:
         x, y = best["params"][x_name], best["params"][y_name]
-        axes.plot(x, y, marker="*", color=GREEN, markeredgecolor="black", markersize=15, linestyle="none", zorder=5)
+        axes.plot(x, y, marker="*", color=GREEN, markeredgecolor="black", markersize=11, linestyle="none", zorder=5)
     axes.set(xlabel=x_name, ylabel=y_name)
     figure.colorbar(filled, ax=axes, label="value of the function", format="%.3g", spacing="uniform", ticks=levels[::3])
     if len(tried) > 1:
@@ -62,21 +61,33 @@ def contour(grid: Mapping[str, Any], trials: Sequence[Mapping[str, Any]], best_n
     return Picture(
         name="contour",
         caption="The true function and every trial in the order it was tried (yellow is late); "
-        "the star is the best trial, the cross the true minimum.",
+        "the star is the best trial, the cross the true minimum. Where trials lie close, the first has its number.",
         alt=f"Contour plot over {x_name} and {y_name} with {len(tried)} numbered trials; best{where}.",
         svg=to_svg(figure),
     )
 
 
+def _readable(points: np.ndarray, width: float, height: float) -> list[int]:
+    """Which points can have their number beside them: those not close to one that has it already, earlier first."""
+    shown: list[int] = []
+    for i, (x, y) in enumerate(points):
+        if all(max(abs(x - points[j][0]) / width, abs(y - points[j][1]) / height) > 0.025 for j in shown):
+            shown.append(i)
+    return shown
+
+
 def history(trials: Sequence[Mapping[str, Any]], direction: str, *, value_name: str) -> Picture:
     """Every trial's value by its number, and the best so far."""
-    values = [trial["value"] for trial in trials]
+    reached: list[dict[str, Any]] = [{**trial, "value": _last_score(trial)} for trial in trials]
+    values = [trial["value"] for trial in reached]
     figure, axes = new_figure()
     for state, (marker, color) in MARKS.items():
-        shown = [t for t in trials if t["state"] == state and t["value"] is not None]
+        shown = [t for t in reached if t["state"] == state and t["value"] is not None]
         if shown:
-            numbers, heights = [t["number"] for t in shown], [t["value"] for t in shown]
-            axes.scatter(numbers, heights, marker=marker, color=color, s=20, label=state, zorder=3)
+            heights = np.array([t["value"] for t in shown], dtype=float)
+            axes.scatter(
+                [int(t["number"]) for t in shown], heights, marker=marker, color=color, s=20, label=state, zorder=3
+            )
     complete = [t["value"] if t["state"] == "complete" else None for t in trials]
     best = best_so_far(complete, direction)
     axes.step(
@@ -86,15 +97,14 @@ def history(trials: Sequence[Mapping[str, Any]], direction: str, *, value_name: 
         color=ORANGE,
         label="best so far",
     )
-    for trial in trials:
-        if trial["state"] == "failed":
-            axes.axvline(trial["number"], color=RED, linewidth=0.8, linestyle=":")
+    for i, trial in enumerate(t for t in trials if t["state"] == "failed"):
+        axes.axvline(trial["number"], color=RED, linewidth=0.8, linestyle=":", label="failed" if i == 0 else None)
     finite = [value for value in values if value is not None]
     if finite and min(finite) > 0 and max(finite) / min(finite) > 100:
         axes.set_yscale("log")
-    axes.set(xlabel="trial", ylabel=value_name)
+    axes.set(xlabel="trial", ylabel=value_name, xlim=(-0.5, max(1, len(trials)) - 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend()
+    above(axes)
     last = next((value for value in reversed(best) if value is not None), None)
     return Picture(
         name="history",
@@ -104,6 +114,13 @@ def history(trials: Sequence[Mapping[str, Any]], direction: str, *, value_name: 
         else value_name,
         svg=to_svg(figure),
     )
+
+
+def _last_score(trial: Mapping[str, Any]) -> float | None:
+    """The trial's value, or where it has not ended its score so far."""
+    if trial["value"] is not None or not trial["scores"]:
+        return trial["value"]
+    return trial["scores"][max(trial["scores"], key=int)]
 
 
 def importances(shares: Mapping[str, float], *, n_trials: int, epochs: int | None) -> Picture:
@@ -141,12 +158,13 @@ def trial_curves(trials: Sequence[Mapping[str, Any]], best_number: int | None, *
         elif number == 0:
             style = {"color": ORANGE, "linewidth": 1.8, "linestyle": "--", "label": "untuned default", "zorder": 3}
         axes.plot(epochs, scores, marker=".", **style)
-    axes.set(xlabel="epoch", ylabel=value_name)
+    last = max((int(epoch) for trial in trials for epoch in trial["scores"]), default=1)
+    axes.set(xlabel="epoch", ylabel=value_name, xlim=(0.5, last + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend()
+    above(axes)
     return Picture(
         name="trial-curves",
-        caption="Score by epoch of every trial; lines that end early were pruned.",
+        caption="Score by epoch of every trial; lines that end early were pruned, or have not gone on yet.",
         alt=f"Curves of {len(trials)} trials by epoch, winner and default marked.",
         svg=to_svg(figure),
     )
@@ -160,7 +178,10 @@ def learning_curves(metrics: Sequence[Mapping[str, Any]], *, score_name: str | N
     left.plot(
         epochs, [record["valid"]["loss"] for record in metrics], color=ORANGE, marker=".", label="validation loss"
     )
-    left.set(xlabel="epoch", ylabel="loss")
+    losses = [record["train_loss"] for record in metrics] + [record["valid"]["loss"] for record in metrics]
+    left.set(xlabel="epoch", ylabel="loss", xlim=(0.5, max(epochs) + 0.5))
+    if min(losses) > 0 and max(losses) > 30 * float(np.median(losses)):
+        left.set_yscale("log")  # a loss that once exploded would flatten everything else
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     lines = left.get_lines()
     if score_name:
@@ -170,7 +191,7 @@ def learning_curves(metrics: Sequence[Mapping[str, Any]], *, score_name: str | N
         scores = [record["valid"][score_name] for record in metrics]
         lines = [*lines, *right.plot(epochs, scores, color=BLUE, marker="o", markersize=3, label=score_label)]
         right.set(ylabel=score_label)
-    left.legend(lines, [str(line.get_label()) for line in lines], loc="center right")
+    above(left, lines)
     return Picture(
         name="learning-curves",
         caption="How the training went, epoch by epoch.",
@@ -228,10 +249,12 @@ def forecast(
     )
     axes.set(ylabel="close")
     axes.tick_params(axis="x", rotation=30)
-    axes.legend()
+    above(axes)
+    same = np.array_equal(np.asarray(forecasts[model]), np.asarray(forecasts["naive"]))
+    alike = f" {model} fell back to the naive forecast, so the two lines are one." if same else ""
     return Picture(
         name="forecast",
-        caption=f"The last {len(days)} test days, forecast one day ahead.",
+        caption=f"The last {len(days)} test days, forecast one day ahead.{alike}",
         alt=f"Actual closes from {days[0]} to {days[-1]} with the forecasts of {model} and of naive.",
         svg=to_svg(figure),
     )
@@ -257,7 +280,7 @@ def forecast_errors(dates: Sequence[str], actual: Sequence[float], forecasts: Ma
     reach = max([0.01, *(float(np.abs(ratio - 1).max()) for ratio in settled)])
     axes.set(ylabel="RMSE so far / naive", ylim=(1 - 1.3 * reach, 1 + 1.3 * reach))
     axes.tick_params(axis="x", rotation=30)
-    axes.legend(ncols=2)
+    above(axes)
     far = [f"{name} ({ratios[name][-1]:.2f})" for name in ratios if name not in near]
     outside = f" Far above the picture: {', '.join(far)}." if far else ""
     return Picture(

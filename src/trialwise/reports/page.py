@@ -22,7 +22,9 @@ def write_report(runs: Sequence[RunFolder], path: Path, *, title: str | None = N
     """
     sections = [section(run) for run in runs]
     page = _TEMPLATES.get_template("report.html").render(
-        title=title or sections[0].title, sections=sections, started=runs[0].record["started"]
+        title=title or sections[0].title,
+        sections=sections,
+        started=runs[0].record["started"][:16].replace("T", " ") + " UTC",
     )
     for run, about in zip(runs, sections, strict=True):
         for picture in about.pictures:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from trialwise.base.errors import UserError
@@ -10,6 +11,7 @@ from trialwise.base.runs import RunFolder
 from trialwise.reports import figures
 from trialwise.reports.drawing import Picture
 from trialwise.reports.verdicts import number, percent, verdict
+from trialwise.tuning.studies import Study
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,12 +54,26 @@ def section(run: RunFolder) -> Section:
     """
     if run.kind not in _BUILDERS:
         raise UserError(f"{run.path}: no report is known for a run of kind {run.kind!r}")
-    if run.record["status"] == "failed":
-        return Section(title=f"{run.kind}: failed", verdict=run.result.get("error", "no reason is on record"))
+    if "verdict" not in run.result:
+        return dataclasses.replace(_unfinished(run), repeat=_repeat(run))
     built = _BUILDERS[run.kind](run)
     if run.record["status"] != "complete":
         built = dataclasses.replace(built, title=f"{built.title} ({run.record['status']})")
     return dataclasses.replace(built, repeat=_repeat(run))
+
+
+def _unfinished(run: RunFolder) -> Section:
+    """A run that failed, was killed or still works: what there is of it."""
+    status = run.record["status"]
+    words = {"failed": f"It failed: {run.result.get('error', 'no reason is on record')}"}
+    trials: tuple[Table, ...] = ()
+    with suppress(UserError):
+        trials = _trials_table([record.to_document() for record in Study(run.path).records()])
+    return Section(
+        title=f"{run.kind} ({status})",
+        verdict=words.get(status, "It has not ended, so there is no result."),
+        tables=trials,
+    )
 
 
 def _optimize(run: RunFolder) -> Section:
@@ -121,6 +137,9 @@ def _image_tune(run: RunFolder) -> Section:
     )
 
 
+TABLE_CAPTION = "Every model on the same test days; skill is 1 - RMSE / naive's RMSE"
+
+
 def _price_backtest(run: RunFolder) -> Section:
     result = run.result
     days = read_json(run.path / "forecasts.json")
@@ -130,9 +149,9 @@ def _price_backtest(run: RunFolder) -> Section:
         (
             model["name"],
             number(model["rmse"]),
-            f"{model['rmse_over_naive']:.4f}",
-            "{:+.2%} to {:+.2%}".format(*model["skill_ci95"]) if model.get("skill_ci95") else "",
-            f"{model['dm_p']:.3g}" if model.get("dm_p") is not None else "",
+            f"{model['rmse_over_naive']:.4f}" + (" (naive itself)" if _is_naive(model) else ""),
+            "" if _is_naive(model) else "{:+.2%} to {:+.2%}".format(*model["skill_ci95"]),
+            "" if _is_naive(model) else f"{model['dm_p']:.3g}",
             f"{model['direction_accuracy']:.1%}" if model.get("direction_accuracy") is not None else "",
         )
         for model in result["models"]
@@ -147,6 +166,10 @@ def _price_backtest(run: RunFolder) -> Section:
                 "close",
                 f"column {result['close_column']!r} ({_adjusted(result['adjusted'])}), layout {result['layout']}",
             ),
+            (
+                "new territory",
+                f"{result['train_range_exceeded_fraction']:.0%} of test closes lie outside the training range",
+            ),
             ("belief in the LSTM", f"{result['shrinkage']:.0%} of its forecast was used, as fitted on validation days"),
         ),
         pictures=(
@@ -154,7 +177,7 @@ def _price_backtest(run: RunFolder) -> Section:
             figures.forecast_errors(days["dates"], days["actual"], days["forecasts"]),
             figures.learning_curves(metrics, score_name=None, score_label=""),
         ),
-        tables=(Table(caption="Every model on the same test days", head=head, rows=rows),),
+        tables=(Table(caption=TABLE_CAPTION, head=head, rows=rows),),
         notes=tuple(result["warnings"]),
     )
 
@@ -253,6 +276,11 @@ def _repeat(run: RunFolder) -> tuple[tuple[str, str], ...]:
     command = run.record["command"]
     rows = [("command", " ".join(command))] if command else []
     return (*rows, ("run folder", str(run.path)), ("started", run.record["started"]), ("versions", versions))
+
+
+def _is_naive(model: Mapping[str, Any]) -> bool:
+    """Whether a row is the naive forecast, by name or because the model fell back to it."""
+    return model["dm_p"] is None or (model["rmse_over_naive"] == 1.0 and model["dm_p"] == 1.0)
 
 
 def _adjusted(adjusted: bool | None) -> str:

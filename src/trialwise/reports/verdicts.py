@@ -30,10 +30,9 @@ def _optimize_sentence(result: Mapping[str, Any], _: Any) -> str:
         return f"None of {result['n_trials']} trials of {result['function']} gave a value."
     point = ", ".join(f"{name} = {number(value)}" for name, value in result["best_params"].items())
     known = f" (the true minimum is {number(result['known_minimum'])})" if "known_minimum" in result else ""
-    return (
-        f"The lowest value of {result['function']} in {result['n_trials']} trials is {number(result['best_value'])} "
-        f"at {point}{known}."
-    )
+    trials = f"{result['n_trials']} trial" + ("s" if result["n_trials"] > 1 else "")
+    best = number(result["best_value"])
+    return f"The lowest value of {result['function']} in {trials} is {best} at {point}{known}."
 
 
 def _train_sentence(result: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -> str:
@@ -42,7 +41,8 @@ def _train_sentence(result: Mapping[str, Any], evaluation: Mapping[str, Any] | N
         return f"The training on {data['name']} was stopped before its first epoch was done."
     sentence = (
         f"A network of {result['n_params']:,} parameters gets {percent(result['valid']['accuracy'])} of "
-        f"{result['valid']['n']:,} validation images of {data['name']} right"
+        f"{result['valid']['n']:,} validation images of {data['name']} right "
+        f"(95 % interval {percent(result['valid']['ci95'][0])} to {percent(result['valid']['ci95'][1])})"
     )
     return f"{sentence}{_test_words(evaluation)}."
 
@@ -50,7 +50,8 @@ def _train_sentence(result: Mapping[str, Any], evaluation: Mapping[str, Any] | N
 def _tune_sentence(result: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -> str:
     counts, best = result["counts"], result["best"]
     tried = f"{result['n_trials']} trials on {result['data']['name']}"
-    tried += f" ({counts['pruned']} pruned, {counts['failed']} failed)"
+    others = [f"{counts[state]} {state}" for state in ("pruned", "paused", "failed") if counts[state]]
+    tried += f" ({', '.join(others)})" if others else ""
     if best is None:
         return f"No trial is complete yet: {tried}."
     sentence = f"Best of {tried}: trial {best['number']} with {percent(best['value'])} validation accuracy"
