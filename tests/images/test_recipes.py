@@ -14,6 +14,8 @@ def test_what_is_left_open_follows_from_the_data():
     assert (cifar.learning_rate, digits.learning_rate) == (0.1, 0.03)
     assert first_rung_epochs(cifar, 50_000) == 1
     assert first_rung_epochs(digits, 1438) == 4
+    few = resolve(TrainSettings(epochs=2), n_train=40, image_size=8, channels=1)
+    assert first_rung_epochs(few, 40) == 1
 
 
 def test_what_is_given_stays():

@@ -83,11 +83,14 @@ def epochs_for_tuning(n_train: int) -> int:
 
 
 def first_rung_epochs(settings: TrainSettings, n_train: int) -> int:
-    """The epochs before trials are first compared: one, or as many as make 30 steps, below which all is noise."""
+    """The epochs before trials are first compared: as many as make 30 steps, below which all is noise.
+
+    At least one, and at most a third of all, so that there is something to save by pruning.
+    """
     assert settings.epochs is not None
     assert settings.valid_fraction is not None
     steps_per_epoch = max(1, round(n_train * (1 - settings.valid_fraction)) // settings.batch_size)
-    return min(settings.epochs, math.ceil(30 / steps_per_epoch))
+    return min(math.ceil(30 / steps_per_epoch), max(1, settings.epochs // 3))
 
 
 def search_space(settings: TrainSettings, n_train: int) -> dict[str, dict[str, Any]]:
