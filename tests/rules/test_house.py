@@ -1,5 +1,6 @@
 """The rules of the house: who may import whom, how large a file may grow."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,15 @@ def test_a_file_has_one_job(path):
     assert len(text.splitlines()) <= 400
     if text:
         assert text.startswith('"""'), "a module says in its first line what it holds"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
+def test_a_function_fits_on_a_screen(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            docstring = ast.get_docstring(node, clean=False)
+            lines = node.end_lineno - node.lineno + 1 - (len(docstring.splitlines()) if docstring else 0)
+            assert lines <= 50, f"{node.name} has {lines} lines without its docstring"
 
 
 def test_no_room_is_a_drawer_for_everything():

@@ -206,18 +206,6 @@ def _continue_tune(run: RunFolder, prepared: Prepared, watch: Watch) -> RunFolde
         "data": data_document(prepared),
     }
 
-    def keep_winner(run: RunFolder, best: TrialRecord) -> None:
-        if (run.record.get("evaluation") or {}).get("trial", best.number) != best.number:
-            run.record["evaluation"] = None  # it was of another winner
-        folder = trial_folder(run.path, best.number)
-        save_model(load_model(folder, pick_device()), run.path)
-        _save_trained_on(prepared, run.path)
-        (run.path / "metrics.jsonl").unlink(missing_ok=True)
-        for result in Checkpoint(folder / CHECKPOINT).results():
-            run.add_metrics(result)
-        winner = dataclasses.replace(settings, **best.params)
-        write_text(run.path / "best.toml", _toml(winner, f"trial {best.number} of {run.path.name}"))
-
     default = {name: getattr(settings, name) for name in space}
     name = f"tune on {prepared.description.name}"
     return drive(
@@ -229,8 +217,22 @@ def _continue_tune(run: RunFolder, prepared: Prepared, watch: Watch) -> RunFolde
         facts,
         watch,
         default=default,
-        after=keep_winner,
+        after=lambda run, best: _keep_winner(run, best, settings, prepared),
     )
+
+
+def _keep_winner(run: RunFolder, best: TrialRecord, settings: TrainSettings, prepared: Prepared) -> None:
+    """Put the winner's model, its curve and its settings into the run folder."""
+    if (run.record.get("evaluation") or {}).get("trial", best.number) != best.number:
+        run.record["evaluation"] = None  # it was of another winner
+    folder = trial_folder(run.path, best.number)
+    save_model(load_model(folder, pick_device()), run.path)
+    _save_trained_on(prepared, run.path)
+    (run.path / "metrics.jsonl").unlink(missing_ok=True)
+    for result in Checkpoint(folder / CHECKPOINT).results():
+        run.add_metrics(result)
+    winner = dataclasses.replace(settings, **best.params)
+    write_text(run.path / "best.toml", _toml(winner, f"trial {best.number} of {run.path.name}"))
 
 
 def evaluate(

@@ -79,26 +79,19 @@ def fit(
     yield from (EpochResult(**result) for result in history[results_known:])
     for epoch in range(len(history) + 1, n_epochs + 1):
         start = time.perf_counter()
-        total_loss = torch.zeros((), device=device)
-        n_steps = 0
         model.train()
+        losses = []
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(child_seed(seed, "epoch", epoch))
             for inputs, targets in batches(epoch):
-                share = schedule(((epoch - 1) * steps_per_epoch + n_steps) / (n_epochs * steps_per_epoch))
+                n_done = (epoch - 1) * steps_per_epoch + len(losses)
+                share = schedule(n_done / (n_epochs * steps_per_epoch))
                 for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                     group["lr"] = peak * share
                 with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
                     outputs = model(inputs)
-                batch_loss = loss(outputs.float(), targets)
-                optimizer.zero_grad(set_to_none=True)
-                batch_loss.backward()
-                if clip_norm is not None:
-                    nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-                optimizer.step()
-                total_loss += batch_loss.detach()
-                n_steps += 1
-        train_loss = float(total_loss) / max(1, n_steps)
+                losses.append(_step(model, optimizer, loss(outputs.float(), targets), clip_norm))
+        train_loss = float(torch.stack(losses).mean())
         if not math.isfinite(train_loss):
             raise WorkError(f"the loss became {train_loss} in epoch {epoch}", hint="a lower learning rate may help")
         model.eval()
@@ -114,3 +107,15 @@ def fit(
         if checkpoint:
             checkpoint.save(model, optimizer, history)
         yield result
+
+
+def _step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, batch_loss: torch.Tensor, clip_norm: float | None
+) -> torch.Tensor:
+    """One step down the batch's loss; the loss, cut from its graph."""
+    optimizer.zero_grad(set_to_none=True)
+    batch_loss.backward()
+    if clip_norm is not None:
+        nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    optimizer.step()
+    return batch_loss.detach()
