@@ -69,10 +69,11 @@ def run_study(
     """Run the study's open and missing trials, yielding what happens; stop by closing, go on by calling it again.
 
     Trials are proposed in batches. All trials of a batch run to the first rung, the best one in `eta` goes on to
-    the next, and so on; trial 0 is the untuned default and is never pruned, so that there is something to compare
-    with. The value of a complete trial is its last score: the one of the weights that are kept, where the best of
-    all epochs would be one more pick from noise. Proposals and comparisons depend on the record alone, so the table
-    of trials is the same for any number of workers and for a study that was killed and resumed.
+    the next, and so on. Trial 0, the untuned default, is never pruned and takes no other trial's place, so that at
+    the end there is a tuned trial and something to compare it with. The value of a complete trial is its last score:
+    the one of the weights that are kept, where the best of all epochs would be one more pick from noise. Proposals
+    and comparisons depend on the record alone, so the table of trials is the same for any number of workers and for
+    a study that was killed and resumed.
 
     Args:
         study: Where everything is put on record.
@@ -140,9 +141,9 @@ def _end_rung(
     study: Study, plan: StudyPlan, numbers: range, epochs: int, *, keep_default: bool
 ) -> Iterator[TrialEvent]:
     reached = [r for r in study.records(numbers) if len(r.scores) >= epochs and r.state != "failed"]
-    going_on = promoted({r.number: r.scores[epochs] for r in reached}, plan.direction, eta=plan.eta)
-    if keep_default:
-        going_on |= {0}
+    default = {0} if keep_default else set()
+    rivals = {r.number: r.scores[epochs] for r in reached if r.number not in default}
+    going_on = promoted(rivals, plan.direction, eta=plan.eta) | default
     for record in reached:
         if record.state != "paused":
             continue  # ended before the driver was killed
