@@ -140,7 +140,8 @@ def test_other_data_is_measured_without_the_pictures_that_were_trained_on(prepar
     grey = prepare(find_source(str(write_images(tmp_path / "grey", {"red": 9, "green": 9, "blue": 9}, mode="L"))))
     assert evaluate(training.saved, grey, tta=False, trained_on=trained_on)["n"] == 27
     nothing = dataclasses.replace(training.saved)
-    everything = np.frombuffer(b"".join(picture_digests(np.load(grey.folder / "train_images.npy"))), np.uint8)
-    test = np.frombuffer(b"".join(picture_digests(np.load(grey.folder / "test_images.npy"))), np.uint8)
+    # The model learns from three channels, so grey pictures were trained on with three alike.
+    as_colour = [np.repeat(np.load(grey.folder / f"{part}_images.npy"), 3, axis=-1) for part in ("train", "test")]
+    everything, test = (np.frombuffer(b"".join(picture_digests(rows)), np.uint8) for rows in as_colour)
     with pytest.raises(UserError, match="every image of grey is among those"):
         evaluate(nothing, grey, tta=False, trained_on=np.concatenate([everything, test]).reshape(-1, 8))

@@ -41,11 +41,10 @@ def evaluate(
     if tta and not saved.flip:
         raise UserError("--tta averages over mirror images, and this model was trained without flips")
     check_fit(saved, prepared.description)
-    rows, n_seen = (open_test(prepared), 0) if trained_on is None else _unseen_rows(prepared, trained_on)
+    channels = saved.architecture.channels
+    rows, n_seen = (open_test(prepared), 0) if trained_on is None else _unseen_rows(prepared, trained_on, channels)
     device = saved.mean.device
     images_NHWC = torch.from_numpy(np.array(rows.images_NHWC)).to(device)
-    if images_NHWC.shape[-1] < saved.architecture.channels:  # a grey picture is a colour picture too
-        images_NHWC = images_NHWC.expand(-1, -1, -1, saved.architecture.channels)
     index_N = torch.arange(len(images_NHWC), device=device)
     dtype = number_format(device).dtype
     plain_NK = predict_logits(saved, images_NHWC, index_N, dtype=dtype)
@@ -77,13 +76,15 @@ def check_fit(saved: SavedModel, data: DataDescription) -> None:
         )
 
 
-def _unseen_rows(other: Prepared, trained_on: NDArray[np.uint8]) -> tuple[Rows, int]:
+def _unseen_rows(other: Prepared, trained_on: NDArray[np.uint8], channels: int) -> tuple[Rows, int]:
     """The rows of other data to test on, without those that were trained on, and how many those are."""
     parts = [open_test(other)]
     if other.description.test_origin == "split off":
         parts.append(open_train(other))
     images_NHWC = np.concatenate([part.images_NHWC for part in parts])
     labels_N = np.concatenate([part.labels_N for part in parts])
+    if images_NHWC.shape[-1] < channels:  # a grey picture is a colour picture too, and may have been trained on as one
+        images_NHWC = np.repeat(images_NHWC, channels, axis=-1)
     seen = {digest.tobytes() for digest in trained_on}
     is_new_N = np.array([digest not in seen for digest in picture_digests(images_NHWC)])
     if not is_new_N.any():
