@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trialwise.api.demo import demo
     from trialwise.api.functions import optimize
-    from trialwise.api.images import evaluate, train, tune
+    from trialwise.api.images.evaluation import evaluate
+    from trialwise.api.images.training import train
+    from trialwise.api.images.tuning import tune
     from trialwise.api.prices import backtest
     from trialwise.api.runs import Part, Stage, Watch, report
     from trialwise.api.studies import list_studies, resume, show_study
@@ -15,9 +17,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "demo": "demo",
     "optimize": "functions",
-    "evaluate": "images",
-    "train": "images",
-    "tune": "images",
+    "evaluate": "images.evaluation",
+    "train": "images.training",
+    "tune": "images.tuning",
     "backtest": "prices",
     "Part": "runs",
     "Stage": "runs",

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from trialwise.api.functions import optimize
-from trialwise.api.images import evaluate, tune
+from trialwise.api.images.evaluation import evaluate
+from trialwise.api.images.tuning import tune
 from trialwise.api.prices import backtest
 from trialwise.api.runs import Watch, report, unwatched
 from trialwise.base.runs import RunFolder, check_out, fresh_folder

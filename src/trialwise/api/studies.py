@@ -42,7 +42,7 @@ def resume(run: RunFolder | Path | str, *, trials: int | None = None, watch: Wat
         from trialwise.api.functions import continue_optimize
 
         return continue_optimize(opened, watch)
-    from trialwise.api.images import continue_tune
+    from trialwise.api.images.tuning import continue_tune
 
     return continue_tune(opened, watch)
 

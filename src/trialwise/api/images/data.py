@@ -1,0 +1,96 @@
+"""The data of an image run: prepared, recorded, and found again."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trialwise.api.runs import Stage, Watch
+from trialwise.base.errors import UserError
+from trialwise.base.files import replacing
+from trialwise.base.runs import RunFolder
+from trialwise.base.settings import fill
+from trialwise.images.recipes import TrainSettings, epochs_for_tuning, resolve
+from trialwise.images.sources import NAMES, find_source
+from trialwise.images.store import Prepared, open_train, picture_digests, prepare
+
+TRAINED_ON = "trained_on.npy"
+
+
+def prepared_again(run: RunFolder, watch: Watch) -> Prepared:
+    """The data that a run was made on.
+
+    Raises:
+        UserError: It is gone, or it has changed since.
+    """
+    settings = run.settings
+    data_dir = Path(settings["data_dir"]) if settings["data_dir"] else None
+    prepared = prepare_data(settings["data"], data_dir, settings["train"]["image_size"], watch)
+    if prepared.description.content_sha256 != run.settings["content_sha256"]:
+        raise UserError(
+            f"{settings['data']} is not what it was when {run.label} was made",
+            hint="some of its test rows may be among those trained on; train again on what it is now",
+        )
+    return prepared
+
+
+def data_and_settings(
+    data: str,
+    settings: TrainSettings | Mapping[str, Any] | None,
+    data_dir: Path | None,
+    watch: Watch,
+    *,
+    tuning: bool = False,
+) -> tuple[Prepared, TrainSettings]:
+    """The data that `data` names, decoded, and the settings with what was left open filled in from it."""
+    given = settings if isinstance(settings, TrainSettings) else fill(TrainSettings, settings or {})
+    prepared = prepare_data(data, data_dir, given.image_size, watch)
+    description = prepared.description
+    if tuning and given.epochs is None:
+        given = dataclasses.replace(given, epochs=epochs_for_tuning(description.n_train))
+    resolved = resolve(given, n_train=description.n_train, image_size=description.height, channels=description.channels)
+    return prepared, resolved
+
+
+def prepare_data(data: str, data_dir: Path | None, image_size: int | None, watch: Watch) -> Prepared:
+    """The images that `data` names, decoded and split; reading is reported to `watch`."""
+
+    def progress(done: int, total: int | None) -> None:
+        watch(Stage(name="reading images", done=done, total=total))
+
+    return prepare(find_source(data, data_dir=data_dir), image_size=image_size, progress=progress)
+
+
+def run_record(data: str, data_dir: Path | None, settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
+    """What a run folder records of the data and the settings, enough to find both again."""
+    return {
+        "data": data if data in NAMES else str(Path(data).absolute()),
+        "data_dir": str(data_dir.absolute()) if data_dir else None,
+        "content_sha256": prepared.description.content_sha256,
+        "train": dataclasses.asdict(settings),
+    }
+
+
+def data_document(prepared: Prepared) -> dict[str, Any]:
+    """What the data is, as plain JSON values."""
+    data = prepared.description
+    document = {
+        name: getattr(data, name)
+        for name in ("name", "kind", "classes", "channels", "height", "width", "n_train", "n_test", "test_origin")
+    }
+    return document | {
+        "train_counts": dict(zip(data.classes, data.train_counts, strict=True)),
+        "n_left_out": len(data.left_out),
+        "left_out": [{"file": file, "reason": reason} for file, reason in data.left_out],
+        "content_sha256": data.content_sha256,
+        "notes": data.notes,
+    }
+
+
+def save_trained_on(prepared: Prepared, folder: Path) -> None:
+    """Keep digests of the rows trained on, by which other data can be told to be really other."""
+    digests = picture_digests(open_train(prepared).images_NHWC)
+    with replacing(folder / TRAINED_ON) as partial, partial.open("wb") as file:
+        np.save(file, np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), -1))

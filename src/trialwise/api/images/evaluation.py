@@ -1,0 +1,85 @@
+"""Measure trained image classifiers on test rows."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trialwise.api.images.data import TRAINED_ON, data_document, prepare_data, prepared_again
+from trialwise.api.runs import Watch, report, unwatched
+from trialwise.base.errors import UserError
+from trialwise.base.files import write_json
+from trialwise.base.runs import RunFolder, check_out
+from trialwise.images.evaluate import evaluate as evaluate_on_test
+from trialwise.images.saved import load_model
+from trialwise.reports.verdicts import verdict
+from trialwise.training.device import free_cores, pick_device, threads
+
+
+def evaluate(
+    run: RunFolder | Path | str,
+    data: str | None = None,
+    *,
+    data_dir: Path | None = None,
+    tta: bool = False,
+    out: Path | None = None,
+    watch: Watch = unwatched,
+) -> dict[str, Any]:
+    """Measure a trained classifier on test rows, once, at the end; the result is kept in the run folder.
+
+    Args:
+        run: A run of `train` or `tune`.
+        data: Other images of the same classes: their test folder, or all of them where they have none; images that
+            the run was trained on are left out and counted. By default the test rows of the run's own data.
+        data_dir: Where CIFAR-10 may lie already.
+        tta: Give the accuracy averaged over mirror images beside the plain one.
+        out: A folder for `evaluation.json`, beside what the run folder keeps.
+        watch: See `Watch`.
+
+    Returns:
+        "test" with "accuracy", "ci95", "n", "accuracy_tta" where asked, "per_class", "confusion"; and "times_opened":
+        how often the test rows were read for this run, since a number looked at often is no longer a fresh one.
+
+    Raises:
+        UserError: The run holds no image model, the data does not fit it, or it is not what it was.
+    """
+    check_out(out)
+    run = run if isinstance(run, RunFolder) else RunFolder.open(run)
+    if not run.kind.startswith("image-"):
+        raise UserError(f"{run.label} is a run of {run.kind}: expected one of image train or image tune")
+    if "data" not in run.result:
+        on = f"trialwise study resume {run.label}" if run.kind == "image-tune" else "train again"
+        raise UserError(f"{run.label} was stopped before it had a result", hint=on)
+    saved = load_model(run.path, pick_device())
+    if data is None:
+        prepared, trained_on = prepared_again(run, watch), None
+    else:
+        prepared = prepare_data(data, data_dir, saved.architecture.image_size, watch)
+        trained_on = np.load(run.path / TRAINED_ON, allow_pickle=False)
+    run.record["test_opened"] = run.record.get("test_opened", 0) + 1
+    run.save()  # before they are read: what is looked at counts, whatever happens next
+    with threads(free_cores()):
+        test = evaluate_on_test(saved, prepared, tta=tta, trained_on=trained_on)
+    document: dict[str, Any] = {
+        "schema": "trialwise.image-evaluate/1",
+        "run": run.label,
+        "test": test,
+        "data": data_document(prepared),
+        "trial": run.result.get("best_trial"),
+        "times_opened": run.record["test_opened"],
+        "valid": {"accuracy": _valid_accuracy(run)},
+    }
+    document["verdict"] = verdict(run.kind, run.result, document)
+    if data is None:
+        document["report"] = f"{run.label}/report.html"
+        run.record["evaluation"] = document
+        run.save()
+        report([run])
+    write_json((out or run.path) / ("evaluation.json" if data is None else "evaluation-elsewhere.json"), document)
+    return document
+
+
+def _valid_accuracy(run: RunFolder) -> float | None:
+    if run.kind == "image-tune":
+        return run.result.get("best_value")
+    return run.result.get("valid", {}).get("accuracy")
