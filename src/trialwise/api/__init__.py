@@ -7,10 +7,10 @@ if TYPE_CHECKING:
     from trialwise.api.demo import demo
     from trialwise.api.functions import optimize
     from trialwise.api.images.evaluation import evaluate
-    from trialwise.api.images.training import train
+    from trialwise.api.images.training import resume_training, train
     from trialwise.api.images.tuning import tune
     from trialwise.api.prices import backtest
-    from trialwise.api.runs import Part, Stage, Watch, report
+    from trialwise.api.runs import Note, Part, Stage, Watch, report
     from trialwise.api.studies import list_studies, resume, show_study
 
 # Loaded when they are first asked for, so that a verb without networks does not wait for torch.
@@ -18,9 +18,11 @@ _HOMES = {
     "demo": "demo",
     "optimize": "functions",
     "evaluate": "images.evaluation",
+    "resume_training": "images.training",
     "train": "images.training",
     "tune": "images.tuning",
     "backtest": "prices",
+    "Note": "runs",
     "Part": "runs",
     "Stage": "runs",
     "Watch": "runs",
@@ -31,6 +33,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Note",
     "Part",
     "Stage",
     "Watch",
@@ -41,6 +44,7 @@ __all__ = [
     "optimize",
     "report",
     "resume",
+    "resume_training",
     "show_study",
     "train",
     "tune",

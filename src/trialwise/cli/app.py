@@ -33,6 +33,11 @@ image.command(
     help="Train a small residual CNN; the test images stay unread until image evaluate.",
 )
 image.command(
+    "trialwise.cli.images:resume",
+    name="resume",
+    help="Go on with a training from its last complete epoch.",
+)
+image.command(
     "trialwise.cli.images:tune",
     name="tune",
     help="Search learning rate, batch size, dropout, weight decay and width, with pruning.",
