@@ -22,6 +22,7 @@ def test_all_verbs_are_there():
         "optimize",
         "report",
         "image evaluate",
+        "image resume",
         "image train",
         "image tune",
         "price backtest",

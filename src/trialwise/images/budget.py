@@ -32,43 +32,43 @@ def architecture_for(
         UserError: Not even the narrowest network is that small.
     """
     stages = n_stages(channels, image_size)
-
-    def build(stage_widths: tuple[int, ...]) -> Architecture:
-        return Architecture(
-            family=family,
-            channels=channels,
-            image_size=image_size,
-            n_classes=n_classes,
-            widths=stage_widths,
-            depth=1,
-            mirrored=mirrored,
-            batch_norm=batch_norm,
-            shortcuts=shortcuts,
-            dropout=dropout,
-        )
-
-    def size(stage_widths: tuple[int, ...]) -> int:
-        with torch.device("meta"):
-            return n_params(build_network(build(stage_widths), seed=0))
-
-    def widths(base: int) -> tuple[int, ...]:
-        return _widths(family, base, stages, mirrored=mirrored)
-
-    narrowest = widths(WIDTH_STEP)
-    if size(narrowest) > max_params:
+    narrowest = Architecture(
+        family=family,
+        channels=channels,
+        image_size=image_size,
+        n_classes=n_classes,
+        widths=_widths(family, WIDTH_STEP, stages, mirrored=mirrored),
+        depth=1,
+        mirrored=mirrored,
+        batch_norm=batch_norm,
+        shortcuts=shortcuts,
+        dropout=dropout,
+    )
+    if _size(narrowest) > max_params:
         raise UserError(
             f"--max-params {max_params}: the smallest network for {n_classes} classes of {image_size}x{image_size} "
-            f"images has {size(narrowest):,} parameters"
+            f"images has {_size(narrowest):,} parameters"
         )
+
+    def with_base(base: int) -> Architecture:
+        return dataclasses.replace(narrowest, widths=_widths(family, base, stages, mirrored=mirrored))
+
     base = WIDTH_STEP
-    while base < 4096 and size(widths(base + WIDTH_STEP)) <= max_params:
+    while base < 4096 and _size(with_base(base + WIDTH_STEP)) <= max_params:
         base += WIDTH_STEP
     if width < 1:
-        return build(widths(_step(base * width)))
-    used = widths(base)  # what is left of the budget goes to the last stage
-    while size(wider := (*used[:-1], used[-1] + WIDTH_STEP)) <= max_params and wider[-1] <= 2 * base:
-        used = wider
-    return build(used)
+        return with_base(_step(base * width))
+    found = with_base(base)
+    while True:  # what is left of the budget goes to the last stage
+        wider = dataclasses.replace(found, widths=(*found.widths[:-1], found.widths[-1] + WIDTH_STEP))
+        if _size(wider) > max_params or wider.widths[-1] > 2 * base:
+            return found
+        found = wider
+
+
+def _size(architecture: Architecture) -> int:
+    with torch.device("meta"):
+        return n_params(build_network(architecture, seed=0))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

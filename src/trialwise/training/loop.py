@@ -91,17 +91,11 @@ def fit(
             torch.manual_seed(child_seed(seed, "epoch", epoch))
             for inputs, targets in batches(epoch):
                 n_done = (epoch - 1) * steps_per_epoch + len(losses)
-                share = schedule(n_done / (n_epochs * steps_per_epoch))
-                for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-                    group["lr"] = peak * share
+                _set_rates(optimizer, peaks, schedule(n_done / (n_epochs * steps_per_epoch)))
                 with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
                     outputs = model(inputs)
-                losses.append(_step(model, optimizer, loss(outputs.float(), targets), clip_norm))
-                if average is not None:
-                    average.update_parameters(model)
-        train_loss = float(torch.stack(losses).mean())
-        if not math.isfinite(train_loss):
-            raise WorkError(f"the loss became {train_loss} in epoch {epoch}", hint="a lower learning rate may help")
+                losses.append(_step(model, optimizer, loss(outputs.float(), targets), clip_norm, average))
+        train_loss = _finite_mean(losses, epoch)
         model.eval()
         scores = validate()
         result = EpochResult(
@@ -117,8 +111,24 @@ def fit(
         yield result
 
 
+def _finite_mean(losses: list[torch.Tensor], epoch: int) -> float:
+    mean = float(torch.stack(losses).mean())
+    if not math.isfinite(mean):
+        raise WorkError(f"the loss became {mean} in epoch {epoch}", hint="a lower learning rate may help")
+    return mean
+
+
+def _set_rates(optimizer: torch.optim.Optimizer, peaks: list[float], share: float) -> None:
+    for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+        group["lr"] = peak * share
+
+
 def _step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, batch_loss: torch.Tensor, clip_norm: float | None
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch_loss: torch.Tensor,
+    clip_norm: float | None,
+    average: AveragedModel | None,
 ) -> torch.Tensor:
     """One step down the batch's loss; the loss, cut from its graph."""
     optimizer.zero_grad(set_to_none=True)
@@ -126,4 +136,6 @@ def _step(
     if clip_norm is not None:
         nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     optimizer.step()
+    if average is not None:
+        average.update_parameters(model)
     return batch_loss.detach()
