@@ -10,7 +10,10 @@ from trialwise.cli.output import give, watching
 from trialwise.images.recipes import TrainSettings
 from trialwise.tuning.samplers import SamplerName
 
-DATA_HELP = "digits, cifar10, a folder of class folders (with train/ and test/ above them or not), or an archive of one"
+DATA_HELP = (
+    "digits, cifar10, cifar100, mnist, fashion_mnist, a folder of class folders (with train/ and test/ above them or "
+    "not), an archive of one, or Parquet files of images"
+)
 Data = Annotated[str, Parameter(help=DATA_HELP)]
 MaxParams = Annotated[int | None, option(TrainSettings, "max_params")]
 Epochs = Annotated[int | None, option(TrainSettings, "epochs")]

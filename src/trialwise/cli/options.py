@@ -32,7 +32,9 @@ class Output:
 
 
 Config = Annotated[Path | None, Parameter(help="TOML file with options; those given here go first")]
-DataDir = Annotated[Path | None, Parameter(help="Where CIFAR-10 lies already, a torchvision download included")]
+DataDir = Annotated[
+    Path | None, Parameter(help="Where the named data set lies already, a torchvision download included")
+]
 
 
 def option(cls: type, name: str) -> Parameter:
