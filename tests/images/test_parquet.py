@@ -114,8 +114,9 @@ def test_the_split_is_in_the_names(tmp_path, train, test, prepared):
 
 
 def test_what_is_neither_train_nor_test_is_named_and_not_used(tmp_path, prepared):
-    for number, name in enumerate(["train", "test", "validation", "unsupervised"]):
+    for number, name in enumerate(["train", "test", "validation"]):
         write(tmp_path / "set" / f"{name}-00000-of-00001.parquet", LABELS, first=100 * number)
+    pq.write_table(pa.table({"anything": [1]}), tmp_path / "set" / "unsupervised-00000-of-00001.parquet")
     found = prepared(tmp_path / "set").description
     assert (found.n_train, found.n_test) == (21, 21)
     assert found.notes == (
@@ -147,7 +148,7 @@ def test_several_data_sets_in_one_folder_are_told_apart(shards, refusal, prepare
 
 def test_test_rows_alone_are_refused(tmp_path, refusal):
     write(tmp_path / "set" / "test-00000-of-00001.parquet", LABELS)
-    assert "test rows and no training rows" in refusal(tmp_path / "set")
+    assert "no labelled training rows" in refusal(tmp_path / "set")
 
 
 def test_images_that_do_not_decode_are_left_out_named_and_counted(tmp_path, prepared):
@@ -178,9 +179,17 @@ def test_a_test_split_with_secret_labels_is_named_and_not_used(shards, prepared)
     assert found.left_out == ()
 
 
+def test_validation_rows_stand_in_for_a_test_split_with_secret_labels(shards, prepared):
+    write(shards / "plain_text" / "test-00000-of-00001.parquet", [-1] * 9, first=200)
+    write(shards / "plain_text" / "validation-00000-of-00001.parquet", LABELS[:6], first=300)
+    found = prepared(shards).description
+    assert (found.test_origin, found.n_train, found.n_test) == ("given", 42, 6)
+    assert len(found.notes) == 2
+
+
 def test_no_label_at_all_is_refused(tmp_path, refusal):
     path = write(tmp_path / "set.parquet", [-1] * 9)
-    assert "no training rows with a label in 'label'" in refusal(path)
+    assert "no labelled training rows" in refusal(path)
 
 
 def test_no_image_at_all_is_refused(tmp_path, refusal):

@@ -1,6 +1,6 @@
 """Images in Parquet files, as Hugging Face keeps them: by path, one file or a folder of shards."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from trialwise.base.errors import UserError
 from trialwise.images.entries import Entry, Source
 from trialwise.images.folders import FoundFile, files_fingerprint
 from trialwise.images.parquet_columns import Columns, find_columns
-from trialwise.images.parquet_shards import Shard, arrange_shards
+from trialwise.images.parquet_shards import Shard, assign_roles, read_names
 
 _ROWS_AT_ONCE = 64
 _BUFFER_BYTES = 2**20
@@ -36,20 +36,17 @@ def parquet_source(path: Path, found: Sequence[FoundFile] | None) -> Source:
     if found is None:
         status = path.stat()
         found = [FoundFile(path.name, str(path), status.st_size, status.st_mtime_ns)]
-        shards, notes = [Shard(file=found[0], role="train")], []
+        splits: dict[FoundFile, str | None] = dict.fromkeys(found, "train")
     else:
-        shards, notes = arrange_shards(found, location=str(path))
-    footers = [_footer(shard.path) for shard in shards]
-    columns = _same_columns(shards, [schema for schema, _ in footers])
-    hidden = {shard for shard, (_, metadata) in zip(shards, footers, strict=True) if _is_hidden(metadata, columns)}
-    if not any(shard.role == "train" for shard in shards if shard not in hidden):
-        raise UserError(f"{path} holds no training rows with a label in {columns.label!r}")
-    notes += [f"{shard.file.name} is not used: its rows have no labels" for shard in shards if shard in hidden]
+        splits = read_names(found, location=str(path))
+    footers = {file: _footer(Path(file.path)) for file, split in splits.items() if split is not None}
+    columns = _same_columns({Path(file.path): schema for file, (schema, _) in footers.items()})
+    hidden = {file for file, (_, metadata) in footers.items() if _is_hidden(metadata, columns)}
+    shards, notes = assign_roles(splits, hidden, location=str(path))
 
     def entries() -> Iterator[Entry]:
         for shard in shards:
-            if shard not in hidden:
-                yield from _entries(shard, columns)
+            yield from _entries(shard, columns)
 
     return Source(
         name=path.resolve().name.removesuffix(".parquet") or str(path.resolve()),
@@ -62,16 +59,17 @@ def parquet_source(path: Path, found: Sequence[FoundFile] | None) -> Source:
     )
 
 
-def _same_columns(shards: Sequence[Shard], schemas: Sequence[Any]) -> Columns:
+def _same_columns(schemas: Mapping[Path, Any]) -> Columns:
     """The columns of images and labels, which must be the same in all files."""
-    columns = [find_columns(schema, shard.path) for shard, schema in zip(shards, schemas, strict=True)]
-    for shard, other in zip(shards, columns, strict=True):
-        if other != columns[0]:
+    columns = {path: find_columns(schema, path) for path, schema in schemas.items()}
+    first_path, first = next(iter(columns.items()))
+    for path, other in columns.items():
+        if other != first:
             raise UserError(
-                f"{shard.path} and {shards[0].path} are not of the same data set: their columns or class names differ",
+                f"{path} and {first_path} are not of the same data set: their columns or class names differ",
                 hint="give one of them, or a folder that holds the files of one data set",
             )
-    return columns[0]
+    return first
 
 
 def _is_hidden(metadata: Any, columns: Columns) -> bool:

@@ -1,7 +1,7 @@
 """Which rows of a folder of Parquet files are for training and which for the test, from the file names alone."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,45 +27,60 @@ class Shard:
         return Path(self.file.path)
 
 
-def arrange_shards(files: Sequence[FoundFile], *, location: str) -> tuple[list[Shard], list[str]]:
-    """The files that are used, and notes on those that are not.
+def read_names(files: Sequence[FoundFile], *, location: str) -> dict[FoundFile, str | None]:
+    """Each file's split: "train", "test" or "valid" by its name, or None.
 
-    The split is a word of the file's name (`train-00000-of-00001.parquet`) or else of a folder's
-    (`train/0000.parquet`), as on Hugging Face; validation files stand in for test files where there are none. Where no
-    name says a split, all files are for training, and the test is split off later.
+    It is a word of the file's name (`train-00000-of-00001.parquet`) or else of a folder's (`train/0000.parquet`), as
+    on Hugging Face. Where no name says a split, all files are for training.
 
     Args:
-        files: The Parquet files below the folder.
+        files: The Parquet files below a folder.
         location: What messages call the folder.
 
     Raises:
-        UserError: The folder holds several data sets, a shard is missing, or there are test rows only.
+        UserError: The folder holds several data sets, or a shard is missing.
     """
     splits = {file: _split(file.name) for file in files}
     _check_single({_data_set(file.name, split) for file, split in splits.items()}, location)
     _check_complete(files)
-    if not any(splits.values()):
-        return [Shard(file=file, role="train") for file in files], []
-    has_test, has_valid = (split in splits.values() for split in ("test", "valid"))
-    if "train" not in splits.values():
+    return splits if any(splits.values()) else dict.fromkeys(files, "train")
+
+
+def assign_roles(
+    splits: Mapping[FoundFile, str | None], hidden: Collection[FoundFile], *, location: str
+) -> tuple[list[Shard], list[str]]:
+    """The files that are used, and notes on those that are not.
+
+    Validation files stand in for test files where there are none with labels.
+
+    Args:
+        splits: What `read_names` gave.
+        hidden: Files whose rows have no labels.
+        location: What messages call the folder.
+
+    Raises:
+        UserError: There are no labelled rows for training.
+    """
+    labelled = {split for file, split in splits.items() if file not in hidden}
+    if "train" not in labelled:
         raise UserError(
-            f"{location} holds {'test' if has_test else 'validation'} rows and no training rows",
-            hint="expected train-00000-of-00001.parquet or the like beside them; one file alone can be given by itself",
+            f"{location} holds no labelled training rows",
+            hint="expected train-00000-of-00001.parquet or the like; one file alone can be given by itself",
         )
+    test = "test" if "test" in labelled else "valid"
     shards, notes = [], []
     for file, split in splits.items():
-        if split == "train":
+        if file in hidden:
+            notes.append(f"{file.name} is not used: its rows have no labels")
+        elif split == "train":
             shards.append(Shard(file=file, role="train"))
-        elif split == "test" or (split == "valid" and not has_test):
+        elif split == test:
             shards.append(Shard(file=file, role="test"))
+        elif split == "valid":
+            notes.append(f"{file.name} is not used: training splits its own validation rows off the training rows")
         else:
-            why = (
-                "training splits its own validation rows off the training rows"
-                if split == "valid"
-                else "its name says neither train nor test"
-            )
-            notes.append(f"{file.name} is not used: {why}")
-    if has_valid and not has_test:
+            notes.append(f"{file.name} is not used: its name says neither train nor test")
+    if test == "valid" and "valid" in labelled:
         notes.append("the validation rows are used as the test rows, because there are no others")
     return shards, notes
 
