@@ -66,7 +66,7 @@ class Release:
     label_key: str
 
 
-# The checksums of the archives are those that TensorFlow Datasets, MLDatasets.jl and gomlx check by, the MD5 sums of
+# The checksums of the archives are those that MLDatasets.jl, gomlx and torchvision for Ruby check by, the MD5 sums of
 # the pickles those of torchvision's CIFAR10 and CIFAR100.
 CIFAR10 = Release(
     name="cifar10",
