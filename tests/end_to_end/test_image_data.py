@@ -15,7 +15,7 @@ from PIL import Image
 
 from trialwise import api
 from trialwise.cli.app import run
-from trialwise.images import mnist, store
+from trialwise.images import cifar, mnist, store
 
 QUICK = ["--epochs", "1", "--max-params", "8000"]
 
@@ -145,7 +145,11 @@ def test_parquet_files_of_hugging_face(tmp_path, document):
     assert elsewhere["test"]["n"] == 14
 
 
-def test_a_named_set_from_a_copy(tmp_path, document, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "folder", "first_class"),
+    [("mnist", "MNIST", "0"), ("fashion_mnist", "FashionMNIST", "T-shirt/top")],
+)
+def test_an_mnist_that_torchvision_downloaded(tmp_path, document, monkeypatch, name, folder, first_class):
     generator = np.random.default_rng(0)
     rows = {"train": 60, "test": 20}
     packed = {}
@@ -156,19 +160,36 @@ def test_a_named_set_from_a_copy(tmp_path, document, monkeypatch):
         for part, array in [("images-idx3-ubyte", images), ("labels-idx1-ubyte", labels)]:
             sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
             packed[f"{stem}-{part}"] = gzip.compress(bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes())
-    sums = {name: hashlib.md5(content).hexdigest() for name, content in packed.items()}
-    release = dataclasses.replace(mnist.FASHION_MNIST, rows=rows, packed_md5s=sums)
-    monkeypatch.setattr(mnist, "FASHION_MNIST", release)
-    raw = tmp_path / "data" / "FashionMNIST" / "raw"
+    sums = {file: hashlib.md5(content).hexdigest() for file, content in packed.items()}
+    release = dataclasses.replace(getattr(mnist, name.upper()), rows=rows, packed_md5s=sums)
+    monkeypatch.setattr(mnist, name.upper(), release)
+    raw = tmp_path / "data" / folder / "raw"
     raw.mkdir(parents=True)
-    for name, content in packed.items():
-        (raw / f"{name}.gz").write_bytes(content)
-    trained = document("image", "train", "fashion_mnist", "--data-dir", tmp_path / "data", *QUICK)
-    assert (trained["data"]["name"], trained["data"]["test_origin"]) == ("fashion_mnist", "given")
+    for file, content in packed.items():
+        (raw / f"{file}.gz").write_bytes(content)
+    trained = document("image", "train", name, "--data-dir", tmp_path / "data", *QUICK)
+    assert (trained["data"]["name"], trained["data"]["test_origin"]) == (name, "given")
     assert (trained["data"]["n_train"], trained["data"]["n_test"], trained["data"]["channels"]) == (60, 20, 1)
-    assert "T-shirt/top" in trained["data"]["classes"]
+    assert trained["data"]["train_counts"][first_class] == 6
     tested = document("image", "evaluate", trained["run"])["test"]  # finds the copy again by itself
-    assert tested["per_class"]["Ankle boot"]["n"] == 2
+    assert tested["per_class"][first_class]["n"] == 2
+
+
+def test_a_cifar100_that_lies_there(tmp_path, document, monkeypatch):
+    rows = {"train": 200, "test": 100}
+    monkeypatch.setattr(cifar, "CIFAR100", dataclasses.replace(cifar.CIFAR100, batch_rows=rows))
+    folder = tmp_path / "data" / "cifar-100-binary"
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for split, count in rows.items():
+        records = generator.integers(0, 256, (count, 2 + 3072), dtype=np.uint8)
+        records[:, 0] = np.arange(count) % 20  # the coarse label, which is not used
+        records[:, 1] = np.arange(count) % 100
+        (folder / f"{split}.bin").write_bytes(records.tobytes())
+    trained = document("image", "train", "cifar100", "--data-dir", tmp_path / "data", "--epochs", 1)
+    assert len(trained["data"]["classes"]) == 100
+    assert (trained["data"]["n_train"], trained["data"]["n_test"]) == (200, 100)
+    assert document("image", "evaluate", trained["run"])["test"]["per_class"]["train"]["n"] == 1  # the class
 
 
 @pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")  # images.train does not use as_tensor yet
