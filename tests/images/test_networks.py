@@ -81,7 +81,7 @@ def test_a_mirrored_network_gives_an_image_and_its_mirror_image_the_same_logits(
     images = torch.randn(64, 3, size, size, generator=torch.Generator().manual_seed(0)).cumsum(2).cumsum(3) / size
     for mirrored, same in [(True, True), (False, False)]:
         network = build_network(architecture(image_size=size, mirrored=mirrored), seed=0)
-        whiten(network, images)
+        whiten(network, [images])
         network(images)  # statistics for BatchNorm
         network.eval()
         with torch.no_grad():
@@ -92,7 +92,7 @@ def test_a_mirrored_network_gives_an_image_and_its_mirror_image_the_same_logits(
 def test_a_whitened_stem_gives_outputs_of_variance_one_that_are_not_correlated():
     images = torch.randn(500, 3, 16, 16, generator=torch.Generator().manual_seed(0)).cumsum(2).cumsum(3) / 16
     network = build_network(architecture(image_size=16), seed=0)
-    whiten(network, images)
+    whiten(network, [images])
     outputs_NP = network.stem(images)[:, :12].transpose(0, 1).flatten(1)
     second = outputs_NP @ outputs_NP.T / outputs_NP.shape[1]
     # The regulariser holds the weakest directions below one.

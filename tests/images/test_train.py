@@ -41,7 +41,7 @@ def start(prepared, seed=0, **changes):
 
 
 def test_a_plain_set_is_learnt_and_measured_on_rows_never_seen(prepared):
-    training = start(prepared)
+    training = start(prepared, epochs=12)
     results = list(training.epochs())
     assert results[-1].valid["accuracy"] == 1.0
     test = evaluate(training.saved, prepared, tta=True)

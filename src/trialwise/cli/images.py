@@ -13,7 +13,10 @@ from trialwise.images.recipes import RecipeName
 from trialwise.images.settings import TrainSettings
 from trialwise.tuning.samplers import SamplerName
 
-DATA_HELP = "digits, cifar10, a folder of class folders (with train/ and test/ above them or not), or an archive of one"
+DATA_HELP = (
+    "digits, cifar10, cifar100, mnist, fashion_mnist, a folder of class folders (with train/ and test/ above them or "
+    "not), an archive of one, or Parquet files of images"
+)
 Data = Annotated[str, Parameter(help=DATA_HELP)]
 MaxParams = Annotated[int | None, option(TrainSettings, "max_params")]
 Epochs = Annotated[int | None, option(TrainSettings, "epochs")]
@@ -152,7 +155,10 @@ def _run_text(result: dict, after: str) -> str:
     lines = [result["verdict"]]
     data = result["data"]
     if data["n_left_out"]:
+        first = data["left_out"][0]
         lines.append(
-            f"left out: {data['n_left_out']} files, {data['left_out'][0]['file']} among them (all are in the report)"
+            f"left out: {data['n_left_out']} files that cannot be used, the first {first['file']}: {first['reason']} "
+            f"(all of them: {result['run']}/run.json)"
         )
+    lines += [f"note: {note}" for note in data["notes"]]
     return "\n".join([*lines, f"run: {result['run']}", f"report: {result['run']}/report.html", f"next: {after}"])

@@ -37,7 +37,9 @@ Set = Annotated[
     list[str] | None,
     Parameter(negative="", help="NAME=VALUE for any other setting of a config file, e.g. cutout=8; may be repeated"),
 ]
-DataDir = Annotated[Path | None, Parameter(help="Where CIFAR-10 lies already, a torchvision download included")]
+DataDir = Annotated[
+    Path | None, Parameter(help="Where the named data set lies already, a torchvision download included")
+]
 
 
 def option(cls: type, name: str) -> Parameter:

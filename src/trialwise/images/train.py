@@ -27,6 +27,7 @@ from trialwise.images.networks import Architecture, ResidualCNN, build_network
 from trialwise.images.saved import SavedModel
 from trialwise.images.settings import TrainSettings
 from trialwise.images.store import DataDescription, Prepared, open_train, picture_digests, split_train_valid
+from trialwise.images.tensors import as_tensor
 from trialwise.images.transfer import continued
 from trialwise.images.whitening import ROWS_LOOKED_AT, whiten
 from trialwise.training.checkpoints import Checkpoint
@@ -188,7 +189,7 @@ def prepare_training(
         seed=child_seed(split_seed, "valid"),
         digests=picture_digests(rows.images_NHWC),
     )
-    images_NHWC = torch.from_numpy(np.ascontiguousarray(rows.images_NHWC))
+    images_NHWC = as_tensor(rows.images_NHWC)
     saved = (
         _new_model(prepared, settings, images_NHWC, train_index, seed)
         if start_from is None
@@ -205,7 +206,7 @@ def prepare_training(
         average=average,
         saved=dataclasses.replace(saved, mean=saved.mean.to(device), std=saved.std.to(device)),
         images_NHWC=images_NHWC.to(device),
-        labels_N=torch.from_numpy(np.ascontiguousarray(rows.labels_N)).to(device),
+        labels_N=as_tensor(rows.labels_N).to(device),
         train_index=torch.from_numpy(np.ascontiguousarray(train_index)),
         valid_index=torch.from_numpy(np.ascontiguousarray(valid_index)),
         seed=seed,
@@ -242,17 +243,17 @@ def _new_model(
     architecture = network_for(settings, data)
     step = max(1, len(train_index) // ROWS_LOOKED_AT)
     sample_NHWC = images_NHWC[torch.from_numpy(np.sort(train_index[::step]))]
-    mean_C, std_C = _channel_statistics(sample_NHWC.numpy())
+    mean_C, std_C = _channel_statistics(sample_NHWC)
     saved = SavedModel(
         network=build_network(architecture, seed=child_seed(seed, "weights")),
         architecture=architecture,
         classes=data.classes,
-        mean=torch.from_numpy(mean_C),
-        std=torch.from_numpy(std_C),
+        mean=mean_C,
+        std=std_C,
         flip=settings.augment.flip == "on",
     )
     if isinstance(saved.network, ResidualCNN):
-        whiten(saved.network, normalised(sample_NHWC, saved.mean, saved.std))
+        whiten(saved.network, (normalised(part, mean_C, std_C) for part in sample_NHWC.split(250)))
     return saved
 
 
@@ -272,9 +273,15 @@ def _growing_average(decay: float) -> Callable[..., None]:
     return update
 
 
-def _channel_statistics(sample_NHWC: NDArray[np.uint8]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel over the sample, on the 0..1 scale."""
-    pixels = sample_NHWC.astype(np.float32) / 255
-    mean_C = pixels.mean(axis=(0, 1, 2), dtype=np.float64).astype(np.float32)
-    std_C = pixels.std(axis=(0, 1, 2), dtype=np.float64).astype(np.float32)
-    return mean_C, np.maximum(std_C, 1 / 255)
+def _channel_statistics(sample_NHWC: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation of each channel over the sample, (C,) each, on the 0..1 scale."""
+    total = torch.zeros(sample_NHWC.shape[-1], dtype=torch.float64)
+    squares = torch.zeros_like(total)
+    for part_NHWC in sample_NHWC.split(250):  # a few at a time: large images as floating numbers fill the memory
+        pixels = part_NHWC.to(torch.float64).flatten(0, 2) / 255
+        total += pixels.sum(0)
+        squares += pixels.square().sum(0)
+    n = sample_NHWC[..., 0].numel()
+    mean_C = total / n
+    std_C = (squares / n - mean_C.square()).clamp(min=0).sqrt()
+    return mean_C.float(), std_C.clamp(min=1 / 255).float()

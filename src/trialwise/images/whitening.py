@@ -3,6 +3,8 @@
 Shapes: N rows, C channels, H height, W width, P values of a patch (C x kernel x kernel).
 """
 
+from collections.abc import Iterable
+
 import torch
 from torch import nn
 
@@ -12,7 +14,7 @@ ROWS_LOOKED_AT = 5000
 REGULARISER = 5e-4  # added to the eigenvalues, as in the speed records: tiny ones are noise
 
 
-def whiten(network: ResidualCNN, inputs_NCHW: torch.Tensor) -> None:
+def whiten(network: ResidualCNN, inputs: Iterable[torch.Tensor]) -> None:
     """Set the stem's filters to its patches' principal directions, each scaled to unit variance, and their negatives.
 
     With a ReLU behind them nothing is lost, and all outputs are uncorrelated: the largest single gain in early
@@ -23,11 +25,11 @@ def whiten(network: ResidualCNN, inputs_NCHW: torch.Tensor) -> None:
     Args:
         network: Its stem has an even number of filters; where there are more than patches have values, the strongest
             directions are used again.
-        inputs_NCHW: Normalised training images; 5,000 are enough.
+        inputs: Batches (B, C, H, W) of normalised training images; 5,000 images are enough.
     """
     stem = network.stem
     kernel, channels = stem.kernel_size[0], stem.in_channels
-    moments_PP = _second_moments(inputs_NCHW, kernel, max(stem.stride[0], kernel // 2))
+    moments_PP = _second_moments(inputs, kernel, max(stem.stride[0], kernel // 2))
     side_by_side = torch.eye(len(moments_PP), dtype=torch.float64).view(-1, channels, kernel, kernel)
     mirror_PP = side_by_side.flip(3).flatten(1)  # turns a patch round; its own inverse
     if network.mirrored:
@@ -48,13 +50,13 @@ def whiten(network: ResidualCNN, inputs_NCHW: torch.Tensor) -> None:
         first.convolution.partner.copy_(torch.where(is_odd_P[chosen].repeat(2), channel.roll(n_directions), channel))
 
 
-def _second_moments(inputs_NCHW: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
+def _second_moments(inputs: Iterable[torch.Tensor], kernel: int, stride: int) -> torch.Tensor:
     """The mean product of any two values of a patch, (P, P)."""
     total = torch.tensor(0.0, dtype=torch.float64)
     n_patches = 0
-    for part_NCHW in inputs_NCHW.cpu().split(500):
-        patches_NPL = nn.functional.unfold(part_NCHW, kernel, stride=stride)
-        patches_MP = patches_NPL.transpose(1, 2).flatten(0, 1).double()
+    for part_BCHW in inputs:
+        patches_BPL = nn.functional.unfold(part_BCHW.cpu(), kernel, stride=stride)
+        patches_MP = patches_BPL.transpose(1, 2).flatten(0, 1).double()
         total = total + patches_MP.T @ patches_MP
         n_patches += len(patches_MP)
     return total / n_patches

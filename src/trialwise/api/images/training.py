@@ -179,6 +179,7 @@ def _finish_training(
             "seconds": {
                 "train": sum(result.seconds for result in results),
                 "total": time.perf_counter() - start,
+                "per_image": cost.microseconds / 1e6,
             },
         }
     if not interrupted:
@@ -193,7 +194,6 @@ def _training_document(training: Training, prepared: Prepared, cost: Cost, recor
         "recipe": record["recipe"],
         "n_params": cost.n_params,
         "n_macs": cost.n_macs,
-        "microseconds_per_image": cost.microseconds,
         "architecture": training.saved.architecture.to_document(),
         "device": str(device),
         "threads": record["threads"],
