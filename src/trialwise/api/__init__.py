@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trialwise.api.demo import demo
     from trialwise.api.functions import optimize
+    from trialwise.api.images.ablation import ablate
     from trialwise.api.images.evaluation import evaluate
     from trialwise.api.images.training import resume_training, train
     from trialwise.api.images.tuning import tune
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "demo": "demo",
     "optimize": "functions",
+    "ablate": "images.ablation",
     "evaluate": "images.evaluation",
     "resume_training": "images.training",
     "train": "images.training",
@@ -37,6 +39,7 @@ __all__ = [
     "Part",
     "Stage",
     "Watch",
+    "ablate",
     "backtest",
     "demo",
     "evaluate",

@@ -20,6 +20,7 @@ DATA_HELP = (
 Data = Annotated[str, Parameter(help=DATA_HELP)]
 MaxParams = Annotated[int | None, option(TrainSettings, "max_params")]
 Epochs = Annotated[int | None, option(TrainSettings, "epochs")]
+Recipe = Annotated[RecipeName, Parameter(help="Settings to begin with; auto: by the size of the data")]
 ImageSize = Annotated[int | None, option(TrainSettings, "image_size")]
 
 
@@ -27,7 +28,7 @@ def train(
     data: Data = "digits",
     /,
     *,
-    recipe: Annotated[RecipeName, Parameter(help="Settings to begin with; auto: by the size of the data")] = "auto",
+    recipe: Recipe = "auto",
     minutes: Annotated[
         float | None, Parameter(help="How long training may take: as many epochs as fit at the speed measured here")
     ] = None,
@@ -149,6 +150,50 @@ def evaluate(
         times = document["times_opened"]
         text += f"\nnote: the test images were read {times} times for this run; choosing by them would be peeking"
     give(document, text, json=output.json)
+
+
+def ablate(
+    data: Data = "digits",
+    /,
+    *,
+    recipe: Recipe = "auto",
+    seeds: Annotated[int, Parameter(help="Trainings of each kind, with seeds of their own")] = 3,
+    max_params: MaxParams = None,
+    epochs: Epochs = None,
+    set_: Annotated[Set, Parameter(name="--set")] = None,
+    workers: Annotated[
+        int | None, Parameter(help="Processes of one thread each; left out, the cores that are free")
+    ] = None,
+    data_dir: DataDir = None,
+    config: Config = None,
+    output: Output = Output(),  # noqa: B008
+) -> None:
+    """Find out what each ingredient is worth: train without it, one at a time, over seeds, on validation images."""
+    from trialwise import api
+
+    settings = given_values(TrainSettings, config, {"max_params": max_params, "epochs": epochs}, set_)
+    with watching() as watch:
+        run = api.ablate(
+            data,
+            recipe=recipe,
+            settings=settings,
+            seeds=seeds,
+            seed=output.seed,
+            workers=workers,
+            data_dir=data_dir,
+            out=output.out,
+            watch=watch,
+        )
+    give(run.result, _ablation_text(run.result), json=output.json)
+
+
+def _ablation_text(result: dict) -> str:
+    lines = [result["verdict"], f"{'ingredient':<24} {'points':>7} {'95 % interval':>18}"]
+    for row in result["effects"]:
+        points = "failed" if row["effect"] is None else f"{100 * row['effect']:+.2f}"
+        interval = "{:+.2f} to {:+.2f}".format(*(100 * end for end in row["ci95"])) if row["ci95"] else ""
+        lines.append(f"{row['name']:<24} {points:>7} {interval:>18}")
+    return "\n".join([*lines, f"report: {result['run']}/report.html"])
 
 
 def _run_text(result: dict, after: str) -> str:

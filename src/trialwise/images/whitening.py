@@ -17,10 +17,10 @@ REGULARISER = 5e-4  # added to the eigenvalues, as in the speed records: tiny on
 def whiten(network: ResidualCNN, inputs: Iterable[torch.Tensor]) -> None:
     """Set the stem's filters to its patches' principal directions, each scaled to unit variance, and their negatives.
 
-    With a ReLU behind them nothing is lost, and all outputs are uncorrelated: the largest single gain in early
-    convergence of the CIFAR-10 speed records (Page 2019, "How to train your ResNet 8"; Jordan 2024, "94% on CIFAR-10
-    in 3.29 seconds"). In a mirrored network the patches count both ways round: every direction is then its own mirror
-    image, or that image's negative, and so the filters come in mirrored pairs.
+    With both signs nothing is lost in the activation behind them, and all outputs are uncorrelated: the largest
+    single gain in early convergence of the CIFAR-10 speed records (Page 2019, "How to train your ResNet 8"; Jordan
+    2024, "94% on CIFAR-10 in 3.29 seconds"). In a mirrored network the patches count both ways round: every direction
+    is then its own mirror image, or that image's negative, and so the filters come in mirrored pairs.
 
     Args:
         network: Its stem has an even number of filters; where there are more than patches have values, the strongest
