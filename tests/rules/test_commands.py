@@ -21,6 +21,7 @@ def test_all_verbs_are_there():
         "demo",
         "optimize",
         "report",
+        "image compare",
         "image evaluate",
         "image train",
         "image tune",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trialwise.api.demo import demo
     from trialwise.api.functions import optimize
+    from trialwise.api.images.comparison import compare
     from trialwise.api.images.evaluation import evaluate
     from trialwise.api.images.training import train
     from trialwise.api.images.tuning import tune
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "demo": "demo",
     "optimize": "functions",
+    "compare": "images.comparison",
     "evaluate": "images.evaluation",
     "train": "images.training",
     "tune": "images.tuning",
@@ -35,6 +37,7 @@ __all__ = [
     "Stage",
     "Watch",
     "backtest",
+    "compare",
     "demo",
     "evaluate",
     "list_studies",

@@ -26,7 +26,7 @@ app.command(
     help="Find the minimum of a function, and draw its contours with every trial on them.",
 )
 
-image = App(name="image", help="Classify images: train, tune, evaluate.")
+image = App(name="image", help="Classify images: train, tune, evaluate, compare.")
 image.command(
     "trialwise.cli.images:train",
     name="train",
@@ -41,6 +41,11 @@ image.command(
     "trialwise.cli.images:evaluate",
     name="evaluate",
     help="Measure a trained model on the test images: once, at the end, with a 95 % interval.",
+)
+image.command(
+    "trialwise.cli.images:compare",
+    name="compare",
+    help="Say whether two classifiers really differ, row for row on the same test images.",
 )
 app.command(image)
 

@@ -3,10 +3,10 @@
 import dataclasses
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import torch
 
+from trialwise.images.calibrate import calibrated
 from trialwise.images.networks import n_params
 from trialwise.images.recipes import TrainSettings
 from trialwise.images.saved import save_model
@@ -47,5 +47,5 @@ class ImageObjective:
             for result in results:
                 trial.notes["train_loss"] = result.train_loss
                 if result.epoch == trial.max_epochs:
-                    save_model(training.saved, Path(trial.folder))
+                    save_model(calibrated(training, trial.folder), trial.folder)
                 yield result.valid["accuracy"]

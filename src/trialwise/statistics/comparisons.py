@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 from scipy.special import stdtr
 
 _JUST_OFF = 1e-9  # from the measured difference, where the equation of the interval's ends has a root of its own
@@ -203,6 +203,9 @@ def paired_difference_interval(
         variance = n * (2 * share + delta * (1 - delta))
         return (n * difference - n * delta) ** 2 - z * z * variance
 
-    low = -1.0 if difference <= -1 else float(brentq(excess, -1.0, difference - _JUST_OFF, xtol=1e-12))
-    high = 1.0 if difference >= 1 else float(brentq(excess, difference + _JUST_OFF, 1.0, xtol=1e-12))
+    def end(low: float, high: float) -> float:
+        return float(root_scalar(excess, bracket=(low, high), method="brentq", xtol=1e-12).root)
+
+    low = -1.0 if difference <= -1 else end(-1.0, difference - _JUST_OFF)
+    high = 1.0 if difference >= 1 else end(difference + _JUST_OFF, 1.0)
     return low, high

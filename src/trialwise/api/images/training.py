@@ -11,6 +11,7 @@ from trialwise.api.images.data import data_and_settings, data_document, run_reco
 from trialwise.api.runs import Part, Watch, ends_well, finish, unwatched
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import check_range
+from trialwise.images.calibrate import calibrated
 from trialwise.images.networks import n_params
 from trialwise.images.recipes import TrainSettings
 from trialwise.images.saved import save_model
@@ -76,10 +77,12 @@ def train(
             # Stopped within an epoch, the weights are no longer those that were scored.
             valid = training.validate() if interrupted else results[-1].valid
             n_valid = len(training.valid_index)
-            save_model(training.saved, run.path)
+            saved = calibrated(training, run.path)
+            save_model(saved, run.path)
             save_trained_on(prepared, run.path)
             document = _training_document(training, prepared, n_threads) | {
                 "epochs": len(results),
+                "temperature": saved.temperature,
                 "valid": valid | {"n": n_valid, "ci95": wilson_interval(round(valid["accuracy"] * n_valid), n_valid)},
                 "seconds": {
                     "train": sum(result.seconds for result in results),
