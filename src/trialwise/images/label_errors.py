@@ -21,9 +21,9 @@ class LabelErrors:
     """Rows to look at.
 
     Attributes:
-        document: "n" of them, and "rows", the 100 likeliest, each with its "row" in the set, its "number_in_class"
-            (from 1; rows are sorted by class and file name), "given", "suggested", and the probabilities of both:
-            "self_confidence" and "suggested_confidence".
+        document: "n" of them; "n_wrong", how many rows the model gets wrong at all; "rows", the 100 likeliest errors,
+            each with its "row" in the set, its "number_in_class" (from 1; rows are sorted by class and file name),
+            "given", "suggested", and the probabilities of both: "self_confidence" and "suggested_confidence".
         rows: The rows listed, by their position in the whole set.
     """
 
@@ -65,4 +65,5 @@ def list_label_errors(
                 "suggested_confidence": float(probabilities_NK[i, likelier]),
             }
         )
-    return LabelErrors(document={"n": len(found), "rows": listed}, rows=rows_N[found[:N_LISTED]])
+    n_wrong = int((probabilities_NK.argmax(axis=1) != labels_N).sum())
+    return LabelErrors(document={"n": len(found), "n_wrong": n_wrong, "rows": listed}, rows=rows_N[found[:N_LISTED]])

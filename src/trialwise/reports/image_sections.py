@@ -20,7 +20,8 @@ def evaluation_chapters(run: RunFolder) -> tuple[Chapter, ...]:
     test = evaluation["test"]
     pictures = load_arrays(run.path / PICTURES_FILE)
     chapters = [
-        _accuracy(test, pictures, evaluation["times_opened"]),
+        _accuracy(test, evaluation["times_opened"]),
+        _near_duplicates(test, pictures),
         _calibration(test),
         _classes(test),
         _mistakes(test),
@@ -30,7 +31,7 @@ def evaluation_chapters(run: RunFolder) -> tuple[Chapter, ...]:
     return tuple(chapter for chapter in chapters if chapter is not None)
 
 
-def _accuracy(test: Mapping[str, Any], pictures: Mapping[str, Any], times_opened: int) -> Chapter:
+def _accuracy(test: Mapping[str, Any], times_opened: int) -> Chapter:
     rows = [("plain", test)]
     if "accuracy_tta" in test:
         averaged = {"accuracy": test["accuracy_tta"], "ci95": test.get("ci95_tta"), "n": test["n"]}
@@ -38,22 +39,27 @@ def _accuracy(test: Mapping[str, Any], pictures: Mapping[str, Any], times_opened
     duplicates = test.get("near_duplicates")
     if duplicates and duplicates["n"]:
         rows.append(("plain, without near-duplicates of training images", duplicates["without"]))
-    sentences = []
-    if times_opened > 1:
-        sentences.append(
-            f"The test images were read {times_opened} times for this run: choosing by such numbers would be peeking."
-        )
-    if duplicates:
-        sentences.append(duplicates_sentence(duplicates, test["n"]))
-    drawn = ()
-    if duplicates and duplicates["shown"] and len(pictures.get("near_test", ())) == len(duplicates["shown"]):
-        drawn = (image_figures.near_duplicates(pictures["near_test"], pictures["near_train"], duplicates["shown"]),)
+    peeking = f"The test images were read {times_opened} times for this run: choosing by such numbers would be peeking."
     head = ("how", "images", "right", "95 % interval")
     table = Table(caption="Accuracy on the test images", head=head, rows=tuple(_row(*row) for row in rows))
-    return Chapter(heading="On the test images", sentences=tuple(sentences), tables=(table,), pictures=drawn)
+    return Chapter(heading="On the test images", sentences=(peeking,) if times_opened > 1 else (), tables=(table,))
 
 
-def duplicates_sentence(duplicates: Mapping[str, Any], n_test: int) -> str:
+def _near_duplicates(test: Mapping[str, Any], pictures: Mapping[str, Any]) -> Chapter | None:
+    found = test.get("near_duplicates")
+    if not found:
+        return None
+    drawn = ()
+    if found["shown"] and len(pictures.get("near_test", ())) == len(found["shown"]):
+        drawn = (image_figures.near_duplicates(pictures["near_test"], pictures["near_train"], found["shown"]),)
+    return Chapter(
+        heading="Test images that are training images too",
+        sentences=(_duplicates_sentence(found, test["n"]),),
+        pictures=drawn,
+    )
+
+
+def _duplicates_sentence(duplicates: Mapping[str, Any], n_test: int) -> str:
     """How many test images are training images too, and how that was found out."""
     n, n_exact = duplicates["n"], duplicates["n_exact"]
     if duplicates["threshold"] is None:
@@ -119,18 +125,19 @@ def _label_errors(test: Mapping[str, Any], pictures: Mapping[str, Any]) -> Chapt
         images = pictures.get(f"label_errors_{name}", ())
         if name in found and len(images) and found[name]["rows"]:
             drawn.append(image_figures.label_errors(images, found[name]["rows"], split=split))
-    return Chapter(heading="Labels in doubt", sentences=(label_errors_sentence(found),), pictures=tuple(drawn))
+    return Chapter(heading="Labels in doubt", sentences=(_label_errors_sentence(found),), pictures=tuple(drawn))
 
 
-def label_errors_sentence(found: Mapping[str, Any]) -> str:
+def _label_errors_sentence(found: Mapping[str, Any]) -> str:
     """How many labels are in doubt, and what that does not mean."""
-    looked_at = [(split, found[name]["n"]) for name, split in SPLITS.items() if name in found]
-    if not any(n for _, n in looked_at):
-        return f"No label of a {' or '.join(split for split, _ in looked_at)} image is in doubt."
-    counts = " and ".join(f"{n:,} {split} image{'' if n == 1 else 's'}" for split, n in looked_at)
+    looked_at = [(split, found[name]["n"], found[name]["n_wrong"]) for name, split in SPLITS.items() if name in found]
+    if not any(n for _, n, _ in looked_at):
+        return f"No label of a {' or '.join(split for split, _, _ in looked_at)} image is in doubt."
+    counts = " and ".join(f"{n:,} of the {n_wrong:,} {split} images" for split, n, n_wrong in looked_at)
     return (
-        f"The model confidently contradicts the labels of {counts}. Some of these labels are wrong, in the others the "
-        "model is: they are a list to look through, and no accuracy is corrected by it."
+        f"Of the images that the model gets wrong, it confidently contradicts the label of {counts}. Some of these "
+        "labels are wrong, in the others the model is, a weak model in most: a list to look through, the likeliest "
+        "first. No accuracy is corrected by it."
     )
 
 

@@ -95,9 +95,11 @@ def evaluation_lines(test: Mapping[str, Any]) -> list[str]:
     if test["confused_pairs"]:
         worst = test["confused_pairs"][0]
         lines.append(f"most confused: {worst['true']} taken for {worst['predicted']}, {worst['n']:,} times")
-    doubted = sum(found["n"] for found in test["label_errors"].values())
+    doubted, wrong = (sum(found[name] for found in test["label_errors"].values()) for name in ("n", "n_wrong"))
     if doubted:
-        lines.append(f"labels in doubt: {doubted:,}; some are wrong, in others the model is (see the report)")
+        lines.append(
+            f"labels in doubt: {doubted:,} of the {wrong:,} images it gets wrong; the report shows the likeliest"
+        )
     if "robustness" in test:
         found = test["robustness"]
         worst = min(found["corruptions"], key=lambda name: found["corruptions"][name]["mean"])
