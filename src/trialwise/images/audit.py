@@ -9,6 +9,7 @@ descriptor, P pairs.
 
 import dataclasses
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -21,12 +22,13 @@ from trialwise.images.store import Rows, picture_digests
 SIDE = 32  # images are compared as grey images of so many pixels a side
 DETAIL_SIGMA = 1.5  # pixels of SIDE: what is smoother than this is light and background, not the picture's own detail
 LARGEST_SHIFT = 3  # pixels of SIDE
-GRID, GRID_BLUR = 12, 5  # of the descriptors by which candidates are found
-LEAST_DESCRIPTOR_SIMILARITY = 0.65  # of candidates; lower finds next to nothing more in CIFAR-10
+GRID, GRID_BLUR = 12, 5  # of the first kind of descriptor
+HIGHEST_FREQUENCY, LEAST_AMPLITUDE = 8, 3.0  # of the second
+LEAST_GRID_LIKENESS, LEAST_SPECTRUM_LIKENESS = 0.65, 0.70  # of candidates; lower finds hardly more in CIFAR-10
 # Tuned for precision on the JPEG copy of CIFAR-10, by eye: from 0.70 on, about 97 of 100 pairs are the same shot.
 LEAST_SIMILARITY = 0.70
 CHANCE_SDS = 6.0  # so far above what pictures of one class have in common by chance
-N_CHANCE_PAIRS = 4000
+N_CHANCE_PAIRS = 2000
 MOST_COMPARISONS = 2_000_000_000  # test rows times training rows; four times CIFAR-10, half a minute on one core
 _CHUNK = 2000
 _TILE = (1000, 2000)  # test rows by training rows whose similarities fit into a CPU's cache
@@ -56,10 +58,11 @@ class NearDuplicates:
 def near_duplicates(test: Rows, train: Rows, device: torch.device) -> NearDuplicates:
     """The test images that are training images too, exactly or nearly.
 
-    Candidates are the nearest training rows by a small descriptor, of each image and of its mirror image; what counts
-    is the correlation of their details (a band of middle frequencies, rows and columns each of mean 0, so that a
-    horizon or a frame is no likeness) at the best shift. The bar is at least `LEAST_SIMILARITY`, and above anything
-    that two training images of one class have in common by chance: handwritten ones are all alike.
+    Candidates are the nearest training rows by two small descriptors, of which one knows neither where something is nor
+    on which side; what counts is the correlation of the details of both images (a band of middle frequencies, rows and
+    columns each of mean 0, so that a horizon or a frame is no likeness) at the best shift, mirrored or not. The bar is
+    at least `LEAST_SIMILARITY`, and above anything that two training images of one class have in common by chance:
+    handwritten ones are all alike.
 
     CIFAR-10 is known to have 286 test images with such a twin among the training images (Barz & Denzler 2020, "Do we
     train on test data? Purging CIFAR of near-duplicates").
@@ -97,23 +100,28 @@ def _exact(test: Rows, train: Rows) -> dict[int, tuple[int, float, bool]]:
     return {row: (match, _EXACT, False) for row, match in pairs if match is not None}
 
 
-def _near(test: Rows, train: Rows, device: torch.device) -> list[tuple[int, int, float, bool]]:
+def _near(test: Rows, train: Rows, device: torch.device) -> Iterator[tuple[int, int, float, bool]]:
     """Candidates: test row, training row, similarity of their details, whether mirrored."""
-    train_ND = _descriptors(train, device)
-    found = []
-    for is_mirrored in (False, True):
-        best_N, nearest_N = _nearest(_descriptors(test, device, mirrored=is_mirrored), train_ND)
-        for chosen_P in torch.nonzero(best_N >= LEAST_DESCRIPTOR_SIMILARITY)[:, 0].split(_CHUNK):
-            test_P, train_P = chosen_P.cpu().numpy(), nearest_N[chosen_P].cpu().numpy()
-            test_PSS = _details(test, test_P, device)
-            if is_mirrored:
-                test_PSS = test_PSS.flip(2)
-            similarity_P = _correlation(test_PSS, _details(train, train_P, device)).cpu().numpy()
-            found += [
-                (int(row), int(match), float(similarity), is_mirrored)
-                for row, match, similarity in zip(test_P, train_P, similarity_P, strict=True)
-            ]
-    return found
+    for test_P, train_P in _candidates(test, train, device):
+        for start in range(0, len(test_P), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            test_PSS = _details(test, test_P[part], device)
+            train_PSS = _details(train, train_P[part], device)
+            direct_P, mirrored_P = _correlation(test_PSS, train_PSS), _correlation(test_PSS.flip(2), train_PSS)
+            is_mirrored_P = (mirrored_P > direct_P).tolist()
+            best_P = torch.maximum(direct_P, mirrored_P).tolist()
+            yield from zip(test_P[part].tolist(), train_P[part].tolist(), best_P, is_mirrored_P, strict=True)
+
+
+def _candidates(test: Rows, train: Rows, device: torch.device) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Test rows, and the training row of each that is nearest by one descriptor and by the other."""
+    for describe, least in ((_grids, LEAST_GRID_LIKENESS), (_spectra, LEAST_SPECTRUM_LIKENESS)):
+        train_ND = describe(train, device)
+        mean_D, sd_D = train_ND.mean(dim=0), train_ND.std(dim=0, correction=0).clamp(min=1e-6)
+        test_ND = describe(test, device)
+        best_N, nearest_N = _nearest(_unit((test_ND - mean_D) / sd_D), _unit((train_ND - mean_D) / sd_D))
+        is_near_N = best_N >= least
+        yield torch.nonzero(is_near_N)[:, 0].cpu().numpy(), nearest_N[is_near_N].cpu().numpy()
 
 
 def _threshold(train: Rows, device: torch.device) -> float:
@@ -147,15 +155,29 @@ def _pairs_of_one_class(labels_N: NDArray[np.int64]) -> tuple[NDArray[np.int64],
     return first_P[differ_P], second_P[differ_P]
 
 
-def _descriptors(rows: Rows, device: torch.device, *, mirrored: bool = False) -> torch.Tensor:
-    """One row (D) of length 1 for each image: its coarse details; scalar products are similarities."""
+def _grids(rows: Rows, device: torch.device) -> torch.Tensor:
+    """The coarse details of each image (N, D): they suit images of which nothing has moved far."""
     parts = []
-    for start in range(0, len(rows.labels_N), _CHUNK):
-        grey_NSS = _grey(rows.images_NHWC[start : start + _CHUNK], device)
+    for grey_NSS in _all_grey(rows, device):
         coarse_N1GG = functional.interpolate(grey_NSS[:, None], size=(GRID, GRID), mode="area")
         blurred = functional.avg_pool2d(coarse_N1GG, GRID_BLUR, 1, GRID_BLUR // 2, count_include_pad=False)
-        details_NGG = _centred((coarse_N1GG - blurred)[:, 0])
-        parts.append(_unit((details_NGG.flip(2) if mirrored else details_NGG).flatten(1)))
+        parts.append(_centred((coarse_N1GG - blurred)[:, 0]).flatten(1))
+    return torch.cat(parts)
+
+
+def _spectra(rows: Rows, device: torch.device) -> torch.Tensor:
+    """The logarithms of each image's low frequencies (N, D): the same wherever its content lies, mirrored or not."""
+    window_S = torch.hann_window(SIDE, periodic=False, device=device)
+    n = HIGHEST_FREQUENCY + 1
+    parts = []
+    for grey_NSS in _all_grey(rows, device):
+        centred = grey_NSS - grey_NSS.mean(dim=(1, 2), keepdim=True)
+        even = SIDE * _unit(centred.flatten(1)).view_as(centred)  # the same contrast for all
+        amplitudes = torch.fft.rfft2(even * window_S[:, None] * window_S).abs()
+        logs = torch.log(amplitudes + LEAST_AMPLITUDE)
+        # Mirroring swaps the frequencies (y, x) and (-y, x).
+        down, up = logs[:, :n, :n], torch.cat([logs[:, :1, :n], logs[:, 1 - n :, :n].flip(1)], dim=1)
+        parts.append(((down + up) / 2).flatten(1))
     return torch.cat(parts)
 
 
@@ -171,6 +193,11 @@ def _nearest(test_ND: torch.Tensor, train_ND: torch.Tensor) -> tuple[torch.Tenso
             nearest_N[part] = torch.where(highest > best_N[part], position + first, nearest_N[part])
             best_N[part] = torch.maximum(highest, best_N[part])
     return best_N, nearest_N
+
+
+def _all_grey(rows: Rows, device: torch.device) -> Iterator[torch.Tensor]:
+    for start in range(0, len(rows.labels_N), _CHUNK):
+        yield _grey(rows.images_NHWC[start : start + _CHUNK], device)
 
 
 def _grey(images_NHWC: NDArray[np.uint8], device: torch.device) -> torch.Tensor:

@@ -101,7 +101,7 @@ def load_arrays(file: Path, wanted: tuple[str, ...] = ()) -> dict[str, NDArray]:
     if not file.exists():
         return {}
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{file} is damaged: {error}", hint="make it again: image evaluate, or train again") from None

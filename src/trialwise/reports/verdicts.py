@@ -94,7 +94,8 @@ def evaluation_lines(test: Mapping[str, Any]) -> list[str]:
     )
     if test["confused_pairs"]:
         worst = test["confused_pairs"][0]
-        lines.append(f"most confused: {worst['true']} taken for {worst['predicted']}, {worst['n']:,} times")
+        times = "once" if worst["n"] == 1 else f"{worst['n']:,} times"
+        lines.append(f"most confused: {worst['true']} taken for {worst['predicted']}, {times}")
     doubted, wrong = (sum(found[name] for found in test["label_errors"].values()) for name in ("n", "n_wrong"))
     if doubted:
         lines.append(
