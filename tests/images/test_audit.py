@@ -51,8 +51,10 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("name", CHANGES)
-def test_a_twin_is_found_whatever_was_done_to_it(name, size=32):
+@pytest.mark.parametrize(
+    ("name", "size"), [*((name, 32) for name in CHANGES), ("mirrored and shifted", 28), ("mirrored and shifted", 64)]
+)
+def test_a_twin_is_found_whatever_was_done_to_it(name, size):
     train = scenes(200, size)
     test = scenes(40, size, seed=1)
     test[7] = CHANGES[name](train[123])
@@ -64,12 +66,7 @@ def test_a_twin_is_found_whatever_was_done_to_it(name, size=32):
     assert found.similarity_P[0] >= found.threshold == LEAST_SIMILARITY
 
 
-@pytest.mark.parametrize("size", [28, 64])
-def test_a_twin_is_found_at_any_size(size):
-    test_a_twin_is_found_whatever_was_done_to_it("mirrored and shifted", size)
-
-
-@pytest.mark.parametrize(("size", "channels"), [(8, 1), (32, 1), (32, 3), (100, 3)])
+@pytest.mark.parametrize(("size", "channels"), [(8, 1), (32, 1), (32, 3), (70, 3)])
 def test_pictures_that_have_nothing_in_common_are_left_alone(size, channels):
     found = near_duplicates(rows(scenes(60, size, channels)), rows(scenes(300, size, channels, seed=1)), CPU)
     assert found.test_P.size == 0

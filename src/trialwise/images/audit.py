@@ -30,7 +30,7 @@ LEAST_SIMILARITY = 0.70
 CHANCE_SDS = 6.0  # so far above what pictures of one class have in common by chance
 N_CHANCE_PAIRS = 2000
 MOST_COMPARISONS = 2_000_000_000  # test rows times training rows; four times CIFAR-10, half a minute on one core
-_CHUNK = 2000
+_CHUNK, _PAIR_CHUNK = 2000, 250  # images at a time; pairs at a time, so that they fit into a CPU's cache
 _TILE = (1000, 2000)  # test rows by training rows whose similarities fit into a CPU's cache
 
 
@@ -103,8 +103,8 @@ def _exact(test: Rows, train: Rows) -> dict[int, tuple[int, float, bool]]:
 def _near(test: Rows, train: Rows, device: torch.device) -> Iterator[tuple[int, int, float, bool]]:
     """Candidates: test row, training row, similarity of their details, whether mirrored."""
     for test_P, train_P in _candidates(test, train, device):
-        for start in range(0, len(test_P), _CHUNK):
-            part = slice(start, start + _CHUNK)
+        for start in range(0, len(test_P), _PAIR_CHUNK):
+            part = slice(start, start + _PAIR_CHUNK)
             test_PSS = _details(test, test_P[part], device)
             train_PSS = _details(train, train_P[part], device)
             direct_P, mirrored_P = _correlation(test_PSS, train_PSS), _correlation(test_PSS.flip(2), train_PSS)
@@ -132,7 +132,7 @@ def _threshold(train: Rows, device: torch.device) -> float:
     """
     first_P, second_P = _pairs_of_one_class(train.labels_N)
     z = []
-    for chosen in np.array_split(np.arange(len(first_P)), max(1, len(first_P) // _CHUNK)):
+    for chosen in np.array_split(np.arange(len(first_P)), max(1, len(first_P) // _PAIR_CHUNK)):
         similarity_P = _correlation(_details(train, first_P[chosen], device), _details(train, second_P[chosen], device))
         z.append(torch.atanh(similarity_P).cpu().numpy())
     z_P = np.concatenate(z)

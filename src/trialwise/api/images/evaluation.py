@@ -54,13 +54,10 @@ def evaluate(
     own = data is None
     if data is None:
         prepared, trained_on = prepared_again(run, watch), None
-        train: Rows | None = open_train(prepared)
     else:
         prepared = prepare_data(data, data_dir, saved.architecture.image_size, watch)
         trained_on = np.load(run.path / TRAINED_ON, allow_pickle=False)
-        train = _own_training_rows(run, watch)
-    run.record["test_opened"] = run.record.get("test_opened", 0) + 1
-    run.save()  # before they are read: what is looked at counts, whatever happens next
+    times_opened = _count_opening(run)
     with threads(free_cores()):
         found = evaluate_on_test(
             saved,
@@ -68,7 +65,7 @@ def evaluate(
             tta=tta,
             robustness=robustness,
             trained_on=trained_on,
-            train=train,
+            train=open_train(prepared) if own else _own_training_rows(run, watch),
             valid=load_valid(run.path) if own else None,
             progress=lambda step, done, total: watch(Stage(name=step, done=done, total=total)),
         )
@@ -78,7 +75,7 @@ def evaluate(
         "test": found.document,
         "data": data_document(prepared),
         "trial": run.result.get("best_trial"),
-        "times_opened": run.record["test_opened"],
+        "times_opened": times_opened,
         "valid": {"accuracy": _valid_accuracy(run)},
     }
     document["verdict"] = verdict(run.kind, run.result, document)
@@ -106,6 +103,13 @@ def open_classifier(run: RunFolder | Path | str) -> RunFolder:
         on = f"trialwise study resume {run.label}" if run.kind == "image-tune" else "train again"
         raise UserError(f"{run.label} was stopped before it had a result", hint=on)
     return run
+
+
+def _count_opening(run: RunFolder) -> int:
+    """How often the test rows have been read for this run, with this time."""
+    run.record["test_opened"] = run.record.get("test_opened", 0) + 1
+    run.save()  # before they are read: what is looked at counts, whatever happens next
+    return run.record["test_opened"]
 
 
 def _own_training_rows(run: RunFolder, watch: Watch) -> Rows | None:
