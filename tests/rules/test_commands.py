@@ -21,6 +21,8 @@ def test_all_verbs_are_there():
         "demo",
         "optimize",
         "report",
+        "image ablate",
+        "image compare",
         "image evaluate",
         "image resume",
         "image train",

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from trialwise.api.demo import demo
     from trialwise.api.functions import optimize
     from trialwise.api.images.ablation import ablate
+    from trialwise.api.images.comparison import compare
     from trialwise.api.images.evaluation import evaluate
     from trialwise.api.images.training import resume_training, train
     from trialwise.api.images.tuning import tune
@@ -19,6 +20,7 @@ _HOMES = {
     "demo": "demo",
     "optimize": "functions",
     "ablate": "images.ablation",
+    "compare": "images.comparison",
     "evaluate": "images.evaluation",
     "resume_training": "images.training",
     "train": "images.training",
@@ -41,6 +43,7 @@ __all__ = [
     "Watch",
     "ablate",
     "backtest",
+    "compare",
     "demo",
     "evaluate",
     "list_studies",

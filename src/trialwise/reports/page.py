@@ -27,6 +27,6 @@ def write_report(runs: Sequence[RunFolder], path: Path, *, title: str | None = N
         started=runs[0].record["started"][:16].replace("T", " ") + " UTC",
     )
     for run, about in zip(runs, sections, strict=True):
-        for picture in about.pictures:
+        for picture in about.all_pictures():
             write_text(run.path / "figures" / f"{picture.name}.svg", picture.svg)
     write_text(path, page)
