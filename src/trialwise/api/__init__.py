@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from trialwise.api.demo import demo
     from trialwise.api.functions import optimize
     from trialwise.api.images.evaluation import evaluate
+    from trialwise.api.images.prediction import predict, predict_batches
     from trialwise.api.images.training import train
     from trialwise.api.images.tuning import tune
     from trialwise.api.prices import backtest
@@ -18,6 +19,8 @@ _HOMES = {
     "demo": "demo",
     "optimize": "functions",
     "evaluate": "images.evaluation",
+    "predict": "images.prediction",
+    "predict_batches": "images.prediction",
     "train": "images.training",
     "tune": "images.tuning",
     "backtest": "prices",
@@ -39,6 +42,8 @@ __all__ = [
     "evaluate",
     "list_studies",
     "optimize",
+    "predict",
+    "predict_batches",
     "report",
     "resume",
     "show_study",
