@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from trialwise.api.demo import demo
     from trialwise.api.functions import optimize
     from trialwise.api.images.evaluation import evaluate
+    from trialwise.api.images.explanation import explain
     from trialwise.api.images.prediction import predict, predict_batches
     from trialwise.api.images.training import train
     from trialwise.api.images.tuning import tune
@@ -19,6 +20,7 @@ _HOMES = {
     "demo": "demo",
     "optimize": "functions",
     "evaluate": "images.evaluation",
+    "explain": "images.explanation",
     "predict": "images.prediction",
     "predict_batches": "images.prediction",
     "train": "images.training",
@@ -40,6 +42,7 @@ __all__ = [
     "backtest",
     "demo",
     "evaluate",
+    "explain",
     "list_studies",
     "optimize",
     "predict",

@@ -26,7 +26,7 @@ app.command(
     help="Find the minimum of a function, and draw its contours with every trial on them.",
 )
 
-image = App(name="image", help="Classify images: train, tune, evaluate, use.")
+image = App(name="image", help="Classify images: train, tune, evaluate, explain, use.")
 image.command(
     "trialwise.cli.images:train",
     name="train",
@@ -41,6 +41,11 @@ image.command(
     "trialwise.cli.images:evaluate",
     name="evaluate",
     help="Measure a trained model on the test images: once, at the end, with a 95 % interval.",
+)
+image.command(
+    "trialwise.cli.image_use:explain",
+    name="explain",
+    help="Show what a trained model looks at and where it goes wrong, as pictures and in its report.",
 )
 image.command(
     "trialwise.cli.image_use:predict",

@@ -1,4 +1,4 @@
-"""`trialwise image predict`."""
+"""`trialwise image explain` and `trialwise image predict`."""
 
 import csv
 import dataclasses
@@ -28,6 +28,41 @@ class TableOutput(Output):
     out: Annotated[
         Path | None, Parameter(help="New folder for predictions.csv and result.json; left out, CSV on stdout")
     ] = None
+
+
+@Parameter(name="*")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PicturesOutput(Output):
+    """What every command takes, where the result is pictures."""
+
+    seed: Annotated[int, Parameter(help="Which of the images that are right are shown")] = 0
+    out: Annotated[
+        Path | None,
+        Parameter(help="New folder for the pictures; left out, explain/ in the run folder, and its report"),
+    ] = None
+
+
+def explain(
+    run: Run,
+    /,
+    *paths: Annotated[
+        str, Parameter(help="Image files, folders, globs or archives; left out, the run's validation images")
+    ],
+    layer: Annotated[str | None, Parameter(help="Show the maps of this layer; left out, those of a few")] = None,
+    output: PicturesOutput = PicturesOutput(),
+) -> None:
+    """Show what a trained model looks at and where it goes wrong: filters, maps, Grad-CAM, mistakes."""
+    from trialwise import api
+    from trialwise.reports.verdicts import explanation_sentence
+
+    with watching() as watch:
+        document = api.explain(run, paths, layer=layer, seed=output.seed, out=output.out, watch=watch)
+    for left_out in document["left_out"]:
+        say(f"left out: {left_out['file']} ({left_out['reason']})")
+    lines = [explanation_sentence(document), *(f"note: {note}" for note in document["notes"])]
+    lines += [f"picture: {document['folder']}/{picture['file']}" for picture in document["pictures"]]
+    lines += [f"report: {document['report']}"] if "report" in document else []
+    give(document, "\n".join(lines), json=output.json)
 
 
 def predict(

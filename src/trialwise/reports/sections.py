@@ -10,6 +10,7 @@ from trialwise.base.files import read_json
 from trialwise.base.runs import RunFolder
 from trialwise.reports import figures
 from trialwise.reports.drawing import Picture
+from trialwise.reports.explained import explained
 from trialwise.reports.verdicts import number, percent, verdict
 from trialwise.tuning.studies import Study
 
@@ -93,7 +94,7 @@ def _optimize(run: RunFolder) -> Section:
 
 
 def _image_train(run: RunFolder) -> Section:
-    result = run.result
+    result, found = run.result, explained(run)
     evaluation = run.record.get("evaluation")
     return Section(
         title=f"Classifier for {result['data']['name']}",
@@ -105,14 +106,14 @@ def _image_train(run: RunFolder) -> Section:
             ("numbers", result["number_format"]),
             *_data_facts(result["data"]),
         ),
-        pictures=(*_learning_curves(run), *_confusion(evaluation)),
-        tables=_class_table(evaluation),
-        notes=_data_notes(result["data"]),
+        pictures=(*_learning_curves(run), *_confusion(evaluation), *found.pictures),
+        tables=(*_class_table(evaluation), *(Table(**table) for table in found.tables)),
+        notes=(*_data_notes(result["data"]), *found.notes),
     )
 
 
 def _image_tune(run: RunFolder) -> Section:
-    result = run.result
+    result, found = run.result, explained(run)
     trials = read_json(run.path / "trials.json")
     evaluation = run.record.get("evaluation")
     curves = (figures.trial_curves(trials, result["best_trial"], value_name="validation accuracy"),) if trials else ()
@@ -131,9 +132,15 @@ def _image_tune(run: RunFolder) -> Section:
             *_learning_curves(run),
             *_importances(result),
             *_confusion(evaluation),
+            *found.pictures,
         ),
-        tables=(*_winner_table(result), *_class_table(evaluation), *_trials_table(trials)),
-        notes=_data_notes(result["data"]),
+        tables=(
+            *_winner_table(result),
+            *_class_table(evaluation),
+            *(Table(**table) for table in found.tables),
+            *_trials_table(trials),
+        ),
+        notes=(*_data_notes(result["data"]), *found.notes),
     )
 
 

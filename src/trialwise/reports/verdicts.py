@@ -25,6 +25,22 @@ def number(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
+def explanation_sentence(document: Mapping[str, Any]) -> str:
+    """What `image explain` found, in a sentence."""
+    if not document["n_labelled"]:
+        return f"Explained on {document['n']:,} {document['images']}, whose classes are not known."
+    n_wrong = document["n_wrong"]
+    wrong = f"{n_wrong:,}" if n_wrong else "none"
+    are = "are" if n_wrong > 1 else "is"
+    sentence = f"Of {document['n_labelled']:,} {document['images']}, {wrong} {are} classified wrongly"
+    if not document["pairs"]:
+        return f"{sentence}."
+    pair = document["pairs"][0]
+    return (
+        f"{sentence}; most often {pair['true']} is taken for {pair['predicted']} ({pair['n']:,} of {pair['n_true']:,})."
+    )
+
+
 def _optimize_sentence(result: Mapping[str, Any], _: Any) -> str:
     if result["best_value"] is None:
         return f"None of {result['n_trials']} trials of {result['function']} gave a value."
