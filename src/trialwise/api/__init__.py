@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from trialwise.api.functions import optimize
     from trialwise.api.images.evaluation import evaluate
     from trialwise.api.images.explanation import explain
+    from trialwise.api.images.exporting import export
     from trialwise.api.images.prediction import predict, predict_batches
     from trialwise.api.images.training import train
     from trialwise.api.images.tuning import tune
@@ -21,6 +22,7 @@ _HOMES = {
     "optimize": "functions",
     "evaluate": "images.evaluation",
     "explain": "images.explanation",
+    "export": "images.exporting",
     "predict": "images.prediction",
     "predict_batches": "images.prediction",
     "train": "images.training",
@@ -43,6 +45,7 @@ __all__ = [
     "demo",
     "evaluate",
     "explain",
+    "export",
     "list_studies",
     "optimize",
     "predict",

@@ -48,6 +48,11 @@ image.command(
     help="Show what a trained model looks at and where it goes wrong, as pictures and in its report.",
 )
 image.command(
+    "trialwise.cli.image_use:export",
+    name="export",
+    help="Write a trained model as a file that other programs can run, checked to give the same answers.",
+)
+image.command(
     "trialwise.cli.image_use:predict",
     name="predict",
     help="Classify images with a trained model: CSV on stdout, or one JSON document.",

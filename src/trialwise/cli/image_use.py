@@ -1,4 +1,4 @@
-"""`trialwise image explain` and `trialwise image predict`."""
+"""`trialwise image explain`, `trialwise image predict` and `trialwise image export`."""
 
 import csv
 import dataclasses
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 from cyclopts import Parameter
 
+from trialwise.base.errors import UserError
 from trialwise.base.files import replacing, write_json
 from trialwise.base.runs import check_out
 from trialwise.cli.options import Output
@@ -89,6 +90,40 @@ def predict(
         write_json(output.out / "result.json", found.to_document())
     text = f"{len(found.names):,} images classified: {output.out}/predictions.csv"
     give(found.to_document(), text, json=output.json)
+
+
+@Parameter(name="*")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FileOutput(Output):
+    """What every command takes, where the result is one file."""
+
+    out: Annotated[Path | None, Parameter(help="File to write; left out, model.onnx in the run folder")] = None
+
+
+def export(
+    run: Run,
+    /,
+    *,
+    onnx: Annotated[
+        bool, Parameter(negative="", help="As ONNX: uint8 pixels in, calibrated probabilities out")
+    ] = False,
+    output: FileOutput = FileOutput(),
+) -> None:
+    """Write a trained model as a file that other programs can run, checked to give the same answers."""
+    from trialwise import api
+
+    if not onnx:
+        raise UserError("image export: expected a format", hint="trialwise image export RUN --onnx")
+    found = api.export(run, format="onnx", out=output.out)
+    height, width, channels = found["input"]["shape"][1:]
+    lines = [
+        f"ONNX file: {found['file']} ({found['bytes'] / 1e6:.1f} MB)",
+        f"in: images, uint8 (batch, {height}, {width}, {channels}) in 0..255; out: probabilities and logits of "
+        f"{len(found['classes'])} classes",
+        f"checked with ONNX Runtime on {found['checked_on']} images: probabilities differ by at most "
+        f"{found['largest_difference']:.1g}",
+    ]
+    give(found, "\n".join(lines), json=output.json)
 
 
 def _stream(run: Path, paths: tuple[str, ...], top: int, table: TextIO) -> None:
