@@ -14,9 +14,9 @@ from trialwise.images.examples import UNKNOWN, Judged
 from trialwise.images.explain import Layer, cam_layer, feature_maps, first_filters, grad_cam
 from trialwise.images.mistakes import Pair, typical_images
 from trialwise.images.saved import SavedModel
-from trialwise.reports import image_figures
+from trialwise.reports import explanation_figures
 from trialwise.reports.drawing import Picture
-from trialwise.reports.image_figures import Shown, short
+from trialwise.reports.explanation_figures import Shown, short
 
 N_CAM = 6
 N_PAIRS_DRAWN = 5
@@ -35,7 +35,7 @@ def filter_pictures(saved: SavedModel) -> list[Picture]:
     filters = first_filters(saved.network, channels=shape.channels, image_size=shape.image_size)
     if filters is None:
         return []
-    return [image_figures.filters(filters.tiles_OHWC, layer=filters.layer, is_fixed=filters.is_fixed)]
+    return [explanation_figures.filters(filters.tiles_OHWC, layer=filters.layer, is_fixed=filters.is_fixed)]
 
 
 def map_pictures(saved: SavedModel, judged: Judged, rows: Sequence[int], layers: Sequence[Layer]) -> list[Picture]:
@@ -48,7 +48,7 @@ def map_pictures(saved: SavedModel, judged: Judged, rows: Sequence[int], layers:
         for number, (row, image_HWC, maps_CHW) in enumerate(zip(rows, images_BHWC, maps_BCHW, strict=True), start=1):
             name = f"features-{layer.name}" + (f"-{number}" if len(rows) > 1 else "")
             of = judged.names[row] + ("" if labels_N[row] == UNKNOWN else f" ({saved.classes[labels_N[row]]})")
-            pictures.append(image_figures.feature_maps(image_HWC, maps_CHW, name=name, layer=layer.name, of=of))
+            pictures.append(explanation_figures.feature_maps(image_HWC, maps_CHW, name=name, layer=layer.name, of=of))
     return pictures
 
 
@@ -80,7 +80,7 @@ def cam_pictures(saved: SavedModel, judged: Judged, rows: Sequence[int], layers:
                 Shown(image_HWC=image_HWC, lines=other, heat_HW=heats[1][i]),
             ]
         )
-    return [image_figures.grad_cam(shown, layer=layer.name, side=(layer.width, layer.height))]
+    return [explanation_figures.grad_cam(shown, layer=layer.name, side=(layer.width, layer.height))]
 
 
 def mistake_pictures(saved: SavedModel, judged: Judged, worst: Sequence[int], pairs: Sequence[Pair]) -> list[Picture]:
@@ -101,7 +101,7 @@ def mistake_pictures(saved: SavedModel, judged: Judged, worst: Sequence[int], pa
         ]
         for pair in pairs[:N_PAIRS_DRAWN]
     }
-    return [image_figures.mistakes(shown), image_figures.pairs(rows)]
+    return [explanation_figures.mistakes(shown), explanation_figures.pairs(rows)]
 
 
 def images_to_explain(judged: Judged, worst: Sequence[int], generator: np.random.Generator) -> list[int]:
