@@ -27,12 +27,14 @@ def number(value: Any) -> str:
 
 def explanation_sentence(document: Mapping[str, Any]) -> str:
     """What `image explain` found, in a sentence."""
+    images = document["images"] if document["n"] > 1 else document["images"].replace("images", "image", 1)
     if not document["n_labelled"]:
-        return f"Explained on {document['n']:,} {document['images']}, whose classes are not known."
+        known = "whose classes are" if document["n"] > 1 else "whose class is"
+        return f"Explained on {document['n']:,} {images}, {known} not known."
     n_wrong = document["n_wrong"]
     wrong = f"{n_wrong:,}" if n_wrong else "none"
     are = "are" if n_wrong > 1 else "is"
-    sentence = f"Of {document['n_labelled']:,} {document['images']}, {wrong} {are} classified wrongly"
+    sentence = f"Of {document['n_labelled']:,} {images}, {wrong} {are} classified wrongly"
     if not document["pairs"]:
         return f"{sentence}."
     pair = document["pairs"][0]
