@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trialwise.base.errors import UserError
-from trialwise.base.settings import check_range, fill, line_of_key, read_toml
+from trialwise.base.settings import changed, check_range, fill, flat, flat_names, line_of_key, options_of, read_toml
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,3 +90,33 @@ def test_a_file_that_is_not_toml_is_named(tmp_path, content, message):
 def test_a_number_out_of_range_is_named_as_an_option(value):
     with pytest.raises(UserError, match="--n-trials: expected more than 0 and at most 10"):
         check_range("n_trials", value, low=0, high=10, low_open=True)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outer:
+    inner: Example = dataclasses.field(default_factory=Example)
+    seed: int = 0
+
+
+def test_what_is_nested_is_given_by_its_own_name_or_in_a_table():
+    wanted = Outer(inner=Example(rate=0.5, flag=True), seed=3)
+    assert fill(Outer, {"rate": 0.5, "flag": True, "seed": 3}) == wanted
+    assert fill(Outer, {"inner": {"rate": 0.5, "flag": True}, "seed": 3}) == wanted
+    assert fill(Outer, {"inner": {"rate": 0.5}, "flag": True, "seed": 3}) == wanted
+    assert flat_names(Outer, {"inner": {"rate": 0.5}, "seed": 3}) == {"rate": 0.5, "seed": 3}
+
+
+@given(st.floats(allow_nan=False), st.booleans(), st.integers())
+def test_flat_and_fill_are_each_others_inverse(rate, flag, seed):
+    settings = Outer(inner=Example(rate=rate, flag=flag), seed=seed)
+    assert fill(Outer, flat(settings)) == settings
+    assert fill(Outer, dataclasses.asdict(settings)) == settings
+
+
+def test_a_change_keeps_all_else():
+    settings = Outer(inner=Example(rate=0.7), seed=3)
+    assert changed(settings, {"flag": True}) == Outer(inner=Example(rate=0.7, flag=True), seed=3)
+    assert next(iter(options_of(Outer))) == "rate"
+    with pytest.raises(UserError, match="unknown option 'flagg'") as error:
+        changed(settings, {"flagg": True})
+    assert error.value.hint == "did you mean 'flag'?"

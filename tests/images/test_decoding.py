@@ -25,7 +25,7 @@ def decoded(content, size=8) -> Picture:
 RED = (250, 10, 20)
 
 
-@pytest.mark.parametrize("format", ["PNG", "BMP", "JPEG", "MPO", "WEBP", "GIF"])
+@pytest.mark.parametrize("format", ["PNG", "BMP", "JPEG", "MPO", "WEBP", "GIF", "TIFF"])
 def test_formats(format):
     picture = decoded(encoded(Image.new("RGB", (8, 8), RED), format))
     assert np.abs(picture.pixels_HWC.astype(int) - RED).max() < 12
@@ -61,6 +61,21 @@ def test_sixteen_bits_are_scaled_and_not_clipped():
     values = np.tile(np.linspace(0, 65535, 8).astype(np.uint16), (8, 1))
     picture = decoded(encoded(Image.fromarray(values)))
     assert (picture.pixels_HWC[0, :, 0] == values[0] // 257).all()
+
+
+@pytest.mark.parametrize("kind", ["<u2", ">u2", "<i4"])
+def test_sixteen_bits_in_a_tiff(kind):
+    values = np.tile(np.linspace(0, 65535, 8).astype(kind), (8, 1))
+    picture = decoded(encoded(Image.fromarray(values), "TIFF"))
+    assert picture.is_grey
+    assert (picture.pixels_HWC[0, :, 0] == values[0] // 257).all()
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "TIFF", "PNG"])
+def test_of_several_pictures_in_a_file_the_first_is_taken(format):
+    others = [Image.new("RGB", (8, 8), "blue"), Image.new("RGB", (8, 8), "green")]
+    picture = decoded(encoded(Image.new("RGB", (8, 8), RED), format, save_all=True, append_images=others))
+    assert np.abs(picture.pixels_HWC.astype(int) - RED).max() < 12
 
 
 def test_grey_pixels_in_a_colour_mode_are_colour_and_a_grey_palette_is_grey():
@@ -149,9 +164,10 @@ def noise_jpeg():
         (b"this is a text", "not an image"),
         (noise_jpeg()[:1500], "cannot be decoded"),
         (encoded(Image.new("RGB", (64, 64), RED))[:60], "cannot be decoded"),
-        (encoded(Image.new("L", (8, 8)), "TIFF"), "not an image"),
+        (encoded(Image.new("L", (8, 8)), "PPM"), "not an image"),
+        (encoded(Image.new("F", (8, 8)), "TIFF"), "floating-point pixels"),
     ],
-    ids=["empty", "text", "cut JPEG", "cut PNG", "a format that is not read"],
+    ids=["empty", "text", "cut JPEG", "cut PNG", "a format that is not read", "floats"],
 )
 def test_broken_files_come_back_as_reasons(content, reason):
     assert decode(content, size=8).startswith(reason)
@@ -179,18 +195,25 @@ def test_a_decompression_bomb_is_left_out_without_a_warning(side):
 
 
 def test_every_way_to_cut_a_file_gives_a_picture_or_a_reason():
-    for content in [noise_jpeg(), encoded(Image.new("P", (9, 9), 3)), encoded(Image.new("RGB", (9, 9)), "WEBP")]:
+    tiff = encoded(Image.new("RGB", (9, 9)), "TIFF", compression="tiff_deflate")
+    for content in [noise_jpeg(), encoded(Image.new("P", (9, 9), 3)), encoded(Image.new("RGB", (9, 9)), "WEBP"), tiff]:
         for n_bytes in range(0, len(content), max(len(content) // 50, 1)):
             assert isinstance(decode(content[:n_bytes], size=8), Picture | str)
 
 
-def test_damaged_bytes_never_raise_or_warn():
+def test_damaged_bytes_never_raise_or_warn_or_print(capfd, caplog):
     generator = np.random.default_rng(1)
-    for content in [noise_jpeg(), encoded(Image.new("RGBA", (9, 9), RED)), encoded(Image.new("RGB", (9, 9)), "BMP")]:
+    noise = Image.fromarray(generator.integers(0, 256, (9, 9, 3), dtype=np.uint8))
+    tiffs = [encoded(noise, "TIFF", compression=name) for name in ["raw", "tiff_lzw", "tiff_deflate", "jpeg"]]
+    for content in [*tiffs, noise_jpeg(), encoded(Image.new("RGBA", (9, 9), RED)), encoded(noise, "BMP")]:
         for _ in range(60):
             damaged = np.frombuffer(content, dtype=np.uint8).copy()
             damaged[generator.integers(0, len(damaged), 4)] = generator.integers(0, 256, 4)
             assert isinstance(decode(damaged.tobytes(), size=8), Picture | str)
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert err == "" or content in tiffs  # libtiff itself prints on damaged files, and cannot be kept from it
+        assert not caplog.records
 
 
 def test_measure_reads_the_header_only():

@@ -9,7 +9,7 @@ from trialwise.images.examples import UNKNOWN, Judged, judge_files, judge_valida
 from trialwise.images.inputs import find_inputs
 from trialwise.images.mistakes import confusing_pairs, typical_images, worst_mistakes
 from trialwise.images.predict import predictor
-from trialwise.images.recipes import TrainSettings, resolve
+from trialwise.images.settings import TrainSettings, resolve
 from trialwise.images.sources import find_source
 from trialwise.images.store import prepare
 from trialwise.images.train import predict_logits, prepare_training

@@ -1,7 +1,7 @@
 import pytest
 
 from trialwise.base.errors import UserError
-from trialwise.images.layout import arrange
+from trialwise.images.layout import arrange, arrange_placed
 from trialwise.images.sources import find_source
 
 
@@ -90,16 +90,18 @@ def test_a_class_may_be_called_train(tmp_path):
 
 def test_side_files_are_ignored_and_other_files_in_class_folders_are_named(tmp_path):
     touch(tmp_path, "README.txt", "labels.csv", "__MACOSX/a/._1.png", ".git/a/1.png", "a/.hidden.png", "a/Thumbs.db")
-    touch(tmp_path, "a/1.png", "b/1.png", "a/.DS_Store", "b/desktop.ini", "a/notes.txt", "b/2.gif", "stray.png")
+    touch(tmp_path, "a/1.png", "b/1.png", "a/.DS_Store", "b/desktop.ini", "a/notes.txt", "b/2.mp4", "stray.png")
     touch(tmp_path, "documents/paper.pdf")
     layout = laid_out(tmp_path)
     assert set(layout.places) == {"a/1.png", "b/1.png"}
     assert layout.left_out == (
         ("a/notes.txt", "not an image by its name"),
-        ("b/2.gif", "not an image by its name"),
+        ("b/2.mp4", "not an image by its name"),
         ("stray.png", "not in a class folder"),
     )
-    assert layout.notes == ("the folder 'documents' is not used: it holds no images (.png .jpg .jpeg .webp .bmp)",)
+    assert layout.notes == (
+        "the folder 'documents' is not used: it holds no images (.png .jpg .jpeg .webp .bmp .gif .tif .tiff)",
+    )
 
 
 def test_unlabelled_test_images_are_named_and_not_used(tmp_path):
@@ -141,6 +143,30 @@ def test_a_test_folder_without_train(tmp_path):
 
 def test_more_than_a_thousand_classes():
     files = [f"{number}/1.png" for number in range(1001)]
-    with pytest.raises(UserError, match=r"1,001 class folders: expected at most 1,000"):
+    with pytest.raises(UserError, match=r"1,001 classes: expected at most 1,000"):
         arrange(files, location="many")
     assert len(arrange(files[:1000], location="many").classes) == 1000
+
+
+def test_places_that_the_source_gives_are_taken_as_they_are():
+    places = {"x": ("train", "T-shirt/top"), "y": ("train", ".hidden"), "z": ("test", "T-shirt/top")}
+    layout = arrange_placed(places, location="given")
+    assert layout.places == places
+    assert layout.classes == (".hidden", "T-shirt/top")
+    assert layout.has_test
+    assert not arrange_placed({"x": ("train", "a"), "y": ("train", "b")}, location="given").has_test
+
+
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        ({}, "no training images"),
+        ({"x": ("test", "a")}, "no training images"),
+        ({"x": ("train", "a")}, "a single class, 'a'"),
+        ({"x": ("train", "a"), "y": ("train", "b"), "z": ("test", "wolf")}, "'wolf' is a class of the test images"),
+        ({str(number): ("train", str(number)) for number in range(1001)}, "1,001 classes"),
+    ],
+)
+def test_places_that_are_no_data_set(places, message):
+    with pytest.raises(UserError, match=message):
+        arrange_placed(places, location="given")

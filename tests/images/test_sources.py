@@ -51,11 +51,22 @@ def test_a_missing_path(tmp_path):
     assert str(tmp_path / "nowhere") in caught.value.message
 
 
-@pytest.mark.parametrize("data", ["cifar-10", "CIFAR10", "cifar"])
-def test_a_name_nearly_right(data):
+@pytest.mark.parametrize(
+    ("data", "near"),
+    [
+        ("cifar-10", "cifar10"),
+        ("CIFAR10", "cifar10"),
+        ("cifar", "cifar10"),
+        ("cifar-100", "cifar100"),
+        ("FashionMNIST", "fashion_mnist"),
+        ("fashion-mnist", "fashion_mnist"),
+        ("MNIST", "mnist"),
+    ],
+)
+def test_a_name_nearly_right(data, near):
     with pytest.raises(UserError, match="unknown data set") as caught:
         find_source(data)
-    assert caught.value.hint == "did you mean 'cifar10'?"
+    assert caught.value.hint == f"did you mean {near!r}?"
 
 
 def test_a_name_that_is_far_off_and_an_empty_one():
@@ -69,13 +80,15 @@ def test_a_name_that_is_far_off_and_an_empty_one():
 def test_a_file_that_is_no_archive(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("a,b\n")
-    with pytest.raises(UserError, match=r"table.csv is a file, and neither a folder nor an archive"):
+    with pytest.raises(UserError, match=r"table.csv is a file, and neither a folder, a Parquet file nor an archive"):
         find_source(str(path))
 
 
-def test_data_dir_is_for_cifar10_alone(pictures):
-    with pytest.raises(UserError, match="--data-dir is where a copy of CIFAR-10 lies"):
-        find_source(str(pictures), data_dir=pictures)
+@pytest.mark.parametrize("data", ["pictures", "digits"])
+def test_data_dir_is_for_downloaded_sets_alone(pictures, data):
+    with pytest.raises(UserError, match="--data-dir is where a copy of a named data set lies") as caught:
+        find_source(data, data_dir=pictures)
+    assert "leave --data-dir out" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["pictures.zip", "pictures.tar.gz"])

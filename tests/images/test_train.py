@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from trialwise.base.errors import UserError
+from trialwise.base.settings import fill
 from trialwise.images.evaluate import evaluate
 from trialwise.images.objective import ImageObjective
-from trialwise.images.recipes import TrainSettings, resolve
 from trialwise.images.saved import load_model, save_model
+from trialwise.images.settings import TrainSettings, resolve
 from trialwise.images.sources import find_source
 from trialwise.images.store import picture_digests, prepare
 from trialwise.images.train import predict_logits, prepare_training
@@ -31,7 +32,7 @@ def prepared(tmp_path, write_images):
 
 def resolved(prepared, **changes):
     data = prepared.description
-    settings = TrainSettings(max_params=20_000, **{"epochs": 6, "batch_size": 16} | changes)
+    settings = fill(TrainSettings, {"max_params": 20_000, "epochs": 6, "batch_size": 16} | changes)
     return resolve(settings, n_train=data.n_train, image_size=data.height, channels=data.channels)
 
 
@@ -40,7 +41,7 @@ def start(prepared, seed=0, **changes):
 
 
 def test_a_plain_set_is_learnt_and_measured_on_rows_never_seen(prepared):
-    training = start(prepared)
+    training = start(prepared, epochs=12)
     results = list(training.epochs())
     assert results[-1].valid["accuracy"] == 1.0
     test = evaluate(training.saved, prepared, tta=True)

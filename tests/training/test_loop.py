@@ -3,11 +3,12 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from trialwise.base.errors import UserError, WorkError
 from trialwise.training.checkpoints import Checkpoint
 from trialwise.training.loop import fit
-from trialwise.training.optimizers import build_optimizer, constant, one_cycle
+from trialwise.training.optimizers import build_optimizer, one_cycle
 
 X = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
 Y = (X[:, 0] > 0).long()
@@ -30,12 +31,12 @@ def start(model, checkpoint=None, **options):
             return {"accuracy": float((model(X).argmax(1) == Y).float().mean())}
 
     settings = {"n_epochs": 6, "steps_per_epoch": 4, "seed": 0, "schedule": one_cycle} | options
+    settings.setdefault("optimizer", build_optimizer(model, "sgd", learning_rate=0.5, weight_decay=1e-4))
     return fit(
         model,
         batches=batches,
         loss=nn.CrossEntropyLoss(),
         validate=validate,
-        optimizer=build_optimizer(model, "sgd", learning_rate=0.5, weight_decay=1e-4),
         checkpoint=checkpoint,
         **settings,
     )
@@ -64,6 +65,29 @@ def test_resumed_equals_uninterrupted_to_the_last_bit(tmp_path, stop_after):
     rest = scores(start(resumed_model, checkpoint, results_known=stop_after))
     assert first + rest == whole
     for a, b in zip(whole_model.state_dict().values(), resumed_model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_muon_and_an_average_of_weights_resume_to_the_last_bit_too(tmp_path):
+    def training(checkpoint=None):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Unflatten(1, (1, 2, 2)), nn.Conv2d(1, 6, 2, padding=1), nn.Flatten(), nn.Linear(54, 2))
+        model[1] = nn.Sequential(model[1], nn.Conv2d(6, 6, 1))
+        average = AveragedModel(model)
+        muon = build_optimizer(model, "muon", learning_rate=0.1, weight_decay=0.01)
+        return average, start(model, checkpoint, average=average, optimizer=muon)
+
+    with torch.random.fork_rng():
+        checkpoint = Checkpoint(tmp_path / "state.pt")
+        whole_average, whole = training()
+        whole = scores(whole)
+        _, part = training(checkpoint)
+        first = [next(part), next(part)]
+        part.close()
+        resumed_average, rest = training(checkpoint)
+        assert scores(first) + scores(rest)[2:] == whole
+    assert int(whole_average.n_averaged) == int(resumed_average.n_averaged) == 24
+    for a, b in zip(whole_average.parameters(), resumed_average.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
@@ -105,21 +129,3 @@ def test_a_planted_pickle_is_not_run(tmp_path):
     with pytest.raises(UserError, match="is not a checkpoint"):
         next(start(build(), Checkpoint(tmp_path / "state.pt")))
     assert not (tmp_path / "planted").exists()
-
-
-def test_the_schedule_rises_to_one_and_falls_to_zero():
-    shares = [one_cycle(i / 100) for i in range(101)]
-    assert shares[0] == pytest.approx(0.1)
-    assert max(shares) == shares[20] == 1.0
-    assert shares[100] == 0.0
-    assert shares[:21] == sorted(shares[:21])
-    assert shares[20:] == sorted(shares[20:], reverse=True)
-    assert constant(0.3) == 1.0
-
-
-@pytest.mark.parametrize("name", ["sgd", "adamw"])
-def test_only_weights_decay(name):
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
-    optimizer = build_optimizer(model, name, learning_rate=0.1, weight_decay=0.01)
-    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
-    assert decay == {id(p): 0.01 if p.ndim > 1 else 0.0 for p in model.parameters()}

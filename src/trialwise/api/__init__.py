@@ -6,28 +6,32 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trialwise.api.demo import demo
     from trialwise.api.functions import optimize
+    from trialwise.api.images.ablation import ablate
     from trialwise.api.images.evaluation import evaluate
     from trialwise.api.images.explanation import explain
     from trialwise.api.images.exporting import export
     from trialwise.api.images.prediction import predict, predict_batches
-    from trialwise.api.images.training import train
+    from trialwise.api.images.training import resume_training, train
     from trialwise.api.images.tuning import tune
     from trialwise.api.prices import backtest
-    from trialwise.api.runs import Part, Stage, Watch, report
+    from trialwise.api.runs import Note, Part, Stage, Watch, report
     from trialwise.api.studies import list_studies, resume, show_study
 
 # Loaded when they are first asked for, so that a verb without networks does not wait for torch.
 _HOMES = {
     "demo": "demo",
     "optimize": "functions",
+    "ablate": "images.ablation",
     "evaluate": "images.evaluation",
     "explain": "images.explanation",
     "export": "images.exporting",
     "predict": "images.prediction",
     "predict_batches": "images.prediction",
+    "resume_training": "images.training",
     "train": "images.training",
     "tune": "images.tuning",
     "backtest": "prices",
+    "Note": "runs",
     "Part": "runs",
     "Stage": "runs",
     "Watch": "runs",
@@ -38,9 +42,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "Note",
     "Part",
     "Stage",
     "Watch",
+    "ablate",
     "backtest",
     "demo",
     "evaluate",
@@ -52,6 +58,7 @@ __all__ = [
     "predict_batches",
     "report",
     "resume",
+    "resume_training",
     "show_study",
     "train",
     "tune",

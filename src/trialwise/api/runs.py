@@ -21,7 +21,7 @@ from trialwise.tuning.winner import best_record, counts, gain_over_default, impo
 from trialwise.tuning.workers import Pool
 
 # Called with what happens while a verb works: a tuning.driver.TrialEvent, a training.loop.EpochResult,
-# a Stage or a Part.
+# a Stage, a Note or a Part.
 # It is how a progress bar watches; it cannot change anything.
 Watch = Callable[[Any], None]
 
@@ -33,6 +33,13 @@ class Stage:
     name: str
     done: int = 0
     total: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Note:
+    """Something to know before the work goes on."""
+
+    text: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -55,11 +55,56 @@ def setting(default: Any, description: str) -> Any:
     return dataclasses.field(default=default, metadata={"help": description})
 
 
+def options_of(cls: type) -> dict[str, dataclasses.Field]:
+    """Every field of a settings dataclass by its name, those of the settings nested in it included."""
+    annotations = typing.get_type_hints(cls)
+    found: dict[str, dataclasses.Field] = {}
+    for field in dataclasses.fields(cls):
+        nested = annotations[field.name]
+        if dataclasses.is_dataclass(nested):
+            found |= options_of(nested)  # type: ignore[bad-argument-type]
+        elif field.init:
+            found[field.name] = field
+    return found
+
+
+def flat(settings: Any) -> dict[str, Any]:
+    """The values of a settings dataclass by name, those of the settings nested in it side by side with its own."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        values |= flat(value) if dataclasses.is_dataclass(value) else {field.name: value}
+    return values
+
+
+def flat_names(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The given values by the names of the settings they are, tables opened and dashes read as underscores.
+
+    Raises:
+        UserError: As `fill`.
+    """
+    fill(cls, values)
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= value if isinstance(value, Mapping) else {name.replace("-", "_"): value}
+    return found
+
+
+def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """The settings with `values` in place of their own, wherever the names lie.
+
+    Raises:
+        UserError: As `fill`.
+    """
+    return fill(type(settings), flat(settings) | dict(values))
+
+
 def fill(cls: type[Settings], values: Mapping[str, Any], *, where: str = "") -> Settings:
     """An instance of the dataclass `cls` with `values` in its fields.
 
     Every value is checked against its field's annotation (int, float, str, bool, Path, Literal, optional,
-    tuple of one type); an int is accepted where a float is meant.
+    tuple of one type, a nested dataclass); an int is accepted where a float is meant. What lies in a nested dataclass
+    may be given by its own name or in a table of the nested one's name.
 
     Args:
         cls: A dataclass; its own `__post_init__` checks ranges.
@@ -69,15 +114,22 @@ def fill(cls: type[Settings], values: Mapping[str, Any], *, where: str = "") -> 
     Raises:
         UserError: A name that is no field (with the nearest one), or a value of the wrong type.
     """
-    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
     annotations = typing.get_type_hints(cls)
-    clean = {}
+    nested = {name: inner for name, inner in annotations.items() if dataclasses.is_dataclass(inner)}
+    homes = {name: home for home, inner in nested.items() for name in options_of(inner)}  # type: ignore[bad-argument-type]
+    clean: dict[str, Any] = {}
+    inside: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
         name = name.replace("-", "_")
-        if name not in fields:
-            raise unknown_name("option", name, fields, where=where)
-        clean[name] = _checked(value, annotations[name], f"{where}{': ' if where else ''}{name}")
-    return cls(**clean)
+        if name in nested and isinstance(value, Mapping):
+            inside.setdefault(name, {}).update(value)
+        elif name in homes:
+            inside.setdefault(homes[name], {})[name] = value
+        elif name in options_of(cls):
+            clean[name] = _checked(value, annotations[name], f"{where}{': ' if where else ''}{name}")
+        else:
+            raise unknown_name("option", name, options_of(cls), where=where)
+    return cls(**clean, **{home: fill(nested[home], given, where=where) for home, given in inside.items()})
 
 
 def _checked(value: Any, annotation: Any, name: str) -> Any:

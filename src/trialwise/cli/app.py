@@ -26,11 +26,16 @@ app.command(
     help="Find the minimum of a function, and draw its contours with every trial on them.",
 )
 
-image = App(name="image", help="Classify images: train, tune, evaluate, explain, use.")
+image = App(name="image", help="Classify images: train, tune, evaluate, compare, explain, use.")
 image.command(
     "trialwise.cli.images:train",
     name="train",
     help="Train a small residual CNN; the test images stay unread until image evaluate.",
+)
+image.command(
+    "trialwise.cli.images:resume",
+    name="resume",
+    help="Go on with a training from its last complete epoch.",
 )
 image.command(
     "trialwise.cli.images:tune",
@@ -56,6 +61,11 @@ image.command(
     "trialwise.cli.image_use:predict",
     name="predict",
     help="Classify images with a trained model: CSV on stdout, or one JSON document.",
+)
+image.command(
+    "trialwise.cli.images:ablate",
+    name="ablate",
+    help="Find out what each ingredient of a training is worth, over seeds.",
 )
 app.command(image)
 

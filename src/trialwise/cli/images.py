@@ -5,15 +5,22 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from trialwise.cli.options import Config, DataDir, Output, merged, option
+from trialwise.base.errors import UserError
+from trialwise.base.runs import check_out
+from trialwise.cli.options import Config, DataDir, Output, Set, given_values, option
 from trialwise.cli.output import give, watching
-from trialwise.images.recipes import TrainSettings
+from trialwise.images.recipes import RecipeName
+from trialwise.images.settings import TrainSettings
 from trialwise.tuning.samplers import SamplerName
 
-DATA_HELP = "digits, cifar10, a folder of class folders (with train/ and test/ above them or not), or an archive of one"
+DATA_HELP = (
+    "digits, cifar10, cifar100, mnist, fashion_mnist, a folder of class folders (with train/ and test/ above them or "
+    "not), an archive of one, or Parquet files of images"
+)
 Data = Annotated[str, Parameter(help=DATA_HELP)]
 MaxParams = Annotated[int | None, option(TrainSettings, "max_params")]
 Epochs = Annotated[int | None, option(TrainSettings, "epochs")]
+Recipe = Annotated[RecipeName, Parameter(help="Settings to begin with; auto: by the size of the data")]
 ImageSize = Annotated[int | None, option(TrainSettings, "image_size")]
 
 
@@ -21,13 +28,17 @@ def train(
     data: Data = "digits",
     /,
     *,
+    recipe: Recipe = "auto",
+    minutes: Annotated[
+        float | None, Parameter(help="How long training may take: as many epochs as fit at the speed measured here")
+    ] = None,
+    from_: Annotated[Path | None, Parameter(name="--from", help="Run folder of a trained model to go on from")] = None,
     max_params: MaxParams = None,
     epochs: Epochs = None,
     batch_size: Annotated[int | None, option(TrainSettings, "batch_size")] = None,
     learning_rate: Annotated[float | None, option(TrainSettings, "learning_rate")] = None,
-    weight_decay: Annotated[float | None, option(TrainSettings, "weight_decay")] = None,
-    dropout: Annotated[float | None, option(TrainSettings, "dropout")] = None,
     image_size: ImageSize = None,
+    set_: Annotated[Set, Parameter(name="--set")] = None,
     threads: Annotated[int | None, Parameter(help="PyTorch threads; left out, the cores that are free")] = None,
     data_dir: DataDir = None,
     config: Config = None,
@@ -41,15 +52,18 @@ def train(
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
-        "weight_decay": weight_decay,
-        "dropout": dropout,
         "image_size": image_size,
     }
-    settings = merged(TrainSettings, config, given)
+    if minutes is not None and epochs is not None:
+        raise UserError("--minutes and --epochs both say how long to train", hint="give one of them")
+    settings = given_values(TrainSettings, config, given, set_)
     with watching() as watch:
         run = api.train(
             data,
+            recipe=recipe,
             settings=settings,
+            minutes=minutes,
+            start_from=from_,
             seed=output.seed,
             data_dir=data_dir,
             n_threads=threads,
@@ -57,6 +71,22 @@ def train(
             watch=watch,
         )
     give(run.result, _run_text(run.result, f"trialwise image evaluate {run.label}"), json=output.json)
+
+
+def resume(
+    run: Annotated[Path, Parameter(help="Run folder of an image train that was stopped or killed")],
+    /,
+    *,
+    output: Output = Output(),  # noqa: B008
+) -> None:
+    """Go on with a training from its last complete epoch; the weights are those of one never stopped."""
+    from trialwise import api
+
+    check_out(output.out)
+    with watching() as watch:
+        done = api.resume_training(run, watch=watch)
+    text = _run_text(done.result, f"trialwise image evaluate {done.label}")
+    give(done.result, text, json=output.json, out=output.out)
 
 
 def tune(
@@ -81,7 +111,7 @@ def tune(
     from trialwise import api
 
     given = {"max_params": max_params, "epochs": epochs, "image_size": image_size}
-    settings = merged(TrainSettings, config, given)
+    settings = given_values(TrainSettings, config, given)
     with watching() as watch:
         run = api.tune(
             data,
@@ -122,11 +152,58 @@ def evaluate(
     give(document, text, json=output.json)
 
 
+def ablate(
+    data: Data = "digits",
+    /,
+    *,
+    recipe: Recipe = "auto",
+    seeds: Annotated[int, Parameter(help="Trainings of each kind, with seeds of their own")] = 3,
+    max_params: MaxParams = None,
+    epochs: Epochs = None,
+    set_: Annotated[Set, Parameter(name="--set")] = None,
+    workers: Annotated[
+        int | None, Parameter(help="Processes of one thread each; left out, the cores that are free")
+    ] = None,
+    data_dir: DataDir = None,
+    config: Config = None,
+    output: Output = Output(),  # noqa: B008
+) -> None:
+    """Find out what each ingredient is worth: train without it, one at a time, over seeds, on validation images."""
+    from trialwise import api
+
+    settings = given_values(TrainSettings, config, {"max_params": max_params, "epochs": epochs}, set_)
+    with watching() as watch:
+        run = api.ablate(
+            data,
+            recipe=recipe,
+            settings=settings,
+            seeds=seeds,
+            seed=output.seed,
+            workers=workers,
+            data_dir=data_dir,
+            out=output.out,
+            watch=watch,
+        )
+    give(run.result, _ablation_text(run.result), json=output.json)
+
+
+def _ablation_text(result: dict) -> str:
+    lines = [result["verdict"], f"{'ingredient':<24} {'points':>7} {'95 % interval':>18}"]
+    for row in result["effects"]:
+        points = "failed" if row["effect"] is None else f"{100 * row['effect']:+.2f}"
+        interval = "{:+.2f} to {:+.2f}".format(*(100 * end for end in row["ci95"])) if row["ci95"] else ""
+        lines.append(f"{row['name']:<24} {points:>7} {interval:>18}")
+    return "\n".join([*lines, f"report: {result['run']}/report.html"])
+
+
 def _run_text(result: dict, after: str) -> str:
     lines = [result["verdict"]]
     data = result["data"]
     if data["n_left_out"]:
+        first = data["left_out"][0]
         lines.append(
-            f"left out: {data['n_left_out']} files, {data['left_out'][0]['file']} among them (all are in the report)"
+            f"left out: {data['n_left_out']} files that cannot be used, the first {first['file']}: {first['reason']} "
+            f"(all of them: {result['run']}/run.json)"
         )
+    lines += [f"note: {note}" for note in data["notes"]]
     return "\n".join([*lines, f"run: {result['run']}", f"report: {result['run']}/report.html", f"next: {after}"])

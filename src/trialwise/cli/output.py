@@ -65,7 +65,7 @@ class Watcher:
             self._bar.start()
 
     def __call__(self, event: Any) -> None:
-        """Show one event: a Part, a Stage, an EpochResult or a TrialEvent."""
+        """Show one event: a Part, a Stage, a Note, an EpochResult or a TrialEvent."""
         # By name, so that watching does not import torch and Optuna for commands that need neither.
         name = type(event).__name__
         if name == "Part":
@@ -73,6 +73,8 @@ class Watcher:
             self._show(0, "", line=event.name)
         elif name == "Stage":
             self._show_stage(event)
+        elif name == "Note":
+            self._note(event.text)
         elif name == "EpochResult":
             scores = ", ".join(f"{key} {value:.4g}" for key, value in event.valid.items())
             of = f"/{self._total}" if self._total else ""
@@ -92,6 +94,12 @@ class Watcher:
         elif stage.name != self._stage:
             say(stage.name)
         self._stage = stage.name
+
+    def _note(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False)
+        else:
+            say(text)
 
     def _show_trial(self, event: Any) -> None:
         if event.kind == "score":

@@ -4,6 +4,7 @@ Shapes: H height, W width, C channels (always 3 here; the store keeps one where 
 """
 
 import io
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -15,13 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 PIXEL_LIMIT = 50_000_000
 
 # A file is read by what it holds, not by its name; formats beyond these are left alone, as each is one more decoder
 # that a hostile file could reach.
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+
+# Pillow logs what it finds wrong in a TIFF file; the reason says it.
+logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)
 
 Content = bytes | Path | NDArray[np.uint8]
 
@@ -44,8 +48,9 @@ class Picture:
 def decode(content: Content, *, size: int) -> Picture | str:
     """The picture at `size` x `size` pixels, or the reason (for people) why there is none.
 
-    The EXIF orientation is applied, transparency is laid on white, 16-bit grey is scaled to 8 bits. The central
-    square is resized with an antialiased Lanczos filter, so that the aspect ratio stays. Nothing is raised or warned.
+    The EXIF orientation is applied, transparency is laid on white, 16-bit grey is scaled to 8 bits; of an animation or
+    of several pages the first is taken. The central square is resized with an antialiased Lanczos filter, so that the
+    aspect ratio stays. Nothing is raised or warned.
 
     Args:
         content: An image file's bytes or its path, or pixels: uint8 of shape (H, W) or (H, W, 3).
@@ -121,6 +126,8 @@ def _decoded(image: Image.Image, size: int) -> Picture | str:
     if original_size[0] * original_size[1] > PIXEL_LIMIT:
         width, height = original_size
         return f"{width} x {height} pixels: more than the limit of {PIXEL_LIMIT:,}"
+    if image.mode == "F":
+        return "floating-point pixels: which value is white is not known"
     # A JPEG can be decoded at a half, a quarter or an eighth: many times faster for photos, and with three times the
     # wanted size left the resizing filter still decides what is seen.
     image.draft(None, (3 * size, 3 * size))

@@ -13,6 +13,7 @@ from trialwise.base.errors import UserError
 from trialwise.images.held_out import open_test
 from trialwise.images.saved import SavedModel
 from trialwise.images.store import DataDescription, Prepared, Rows, open_train, picture_digests
+from trialwise.images.tensors import as_tensor
 from trialwise.images.train import predict_logits
 from trialwise.statistics.intervals import wilson_interval
 from trialwise.training.device import number_format
@@ -44,7 +45,7 @@ def evaluate(
     channels = saved.architecture.channels
     rows, n_seen = (open_test(prepared), 0) if trained_on is None else _unseen_rows(prepared, trained_on, channels)
     device = saved.mean.device
-    images_NHWC = torch.from_numpy(np.array(rows.images_NHWC)).to(device)
+    images_NHWC = as_tensor(rows.images_NHWC).to(device)
     index_N = torch.arange(len(images_NHWC), device=device)
     dtype = number_format(device).dtype
     plain_NK = predict_logits(saved, images_NHWC, index_N, dtype=dtype)

@@ -1,6 +1,6 @@
 """What the paths of a data set mean: which file is in which split and of which class."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from trialwise.base.errors import UserError
@@ -8,9 +8,9 @@ from trialwise.images.decoding import IMAGE_SUFFIXES
 
 CLASS_LIMIT = 1000
 
-_TRAIN = ("train", "training")
-_TEST = ("test", "testing")
-_VALID = ("valid", "val", "validation")
+TRAIN_NAMES = ("train", "training")
+TEST_NAMES = ("test", "testing")
+VALID_NAMES = ("valid", "val", "validation")
 
 _JUNK = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini"}
 
@@ -91,18 +91,45 @@ def arrange(files: Iterable[str], *, location: str) -> Layout:
     has_test = any(role == "test" for role, _ in folders)
     if "test" in roles.values() and not has_test:
         notes.append("the test folder is not used: it holds no class folders")
-    classes = _classes(folders, location)
+    classes = _classes(folders, location, expected=_EXPECTED)
     return Layout(
         places=placed, classes=classes, has_test=has_test, left_out=tuple(sorted(left_out)), notes=tuple(notes)
+    )
+
+
+def arrange_placed(places: Mapping[str, tuple[str, str]], *, location: str) -> Layout:
+    """The layout of files whose split and class the source says itself.
+
+    Args:
+        places: File -> ("train" or "test", class).
+        location: What messages call the source.
+
+    Raises:
+        UserError: There are no training images, fewer than two classes, more than 1,000, or test classes that are not
+            in train.
+    """
+    found = set(places.values())
+    if not any(role == "train" for role, _ in found):
+        raise UserError(f"{location} holds no training images with a class")
+    return Layout(
+        places=dict(places),
+        classes=_classes(found, location, expected="expected images of two or more classes"),
+        has_test=any(role == "test" for role, _ in found),
+        left_out=(),
+        notes=(),
     )
 
 
 def _wrapping(images: list[Parts]) -> int:
     """1 where a single folder that is neither a class nor a split stands around everything, else 0."""
     tops = {part[0] for part in images}
-    if len(tops) != 1 or min(map(len, images)) < 2 or next(iter(tops)).lower() in _TRAIN + _TEST + _VALID:
+    if (
+        len(tops) != 1
+        or min(map(len, images)) < 2
+        or next(iter(tops)).lower() in TRAIN_NAMES + TEST_NAMES + VALID_NAMES
+    ):
         return 0
-    holds_splits = any(len(part) >= 4 and part[1].lower() in _TRAIN for part in images)
+    holds_splits = any(len(part) >= 4 and part[1].lower() in TRAIN_NAMES for part in images)
     return int(holds_splits or all(len(part) >= 3 for part in images))
 
 
@@ -116,13 +143,13 @@ def _roles(images: list[Parts], location: str) -> tuple[dict[str, str], list[str
         if len(part) >= 2:
             counts[part[0]] = counts.get(part[0], 0) + 1
     nested = sorted({part[0] for part in images if len(part) >= 3})
-    train = [name for name in nested if name.lower() in _TRAIN]
+    train = [name for name in nested if name.lower() in TRAIN_NAMES]
     if not train:
-        if tests := [name for name in nested if name.lower() in _TEST + _VALID]:
+        if tests := [name for name in nested if name.lower() in TEST_NAMES + VALID_NAMES]:
             raise UserError(f"{location} holds {tests[0]}/ and no train/", hint=_EXPECTED)
         return {}, []
-    test = [name for name in counts if name.lower() in _TEST]
-    valid = [name for name in counts if name.lower() in _VALID]
+    test = [name for name in counts if name.lower() in TEST_NAMES]
+    valid = [name for name in counts if name.lower() in VALID_NAMES]
     roles = dict.fromkeys(train, "train") | dict.fromkeys(test, "test")
     notes = []
     if valid and not test:
@@ -136,20 +163,18 @@ def _roles(images: list[Parts], location: str) -> tuple[dict[str, str], list[str
     return roles, notes
 
 
-def _classes(folders: set[tuple[str, str]], location: str) -> tuple[str, ...]:
-    train = sorted({name for role, name in folders if role == "train"})
+def _classes(found: set[tuple[str, str]], location: str, *, expected: str) -> tuple[str, ...]:
+    train = sorted({name for role, name in found if role == "train"})
     if not train:
-        raise UserError(f"{location} holds images but no class folders", hint=_EXPECTED)
-    if unknown := sorted({name for role, name in folders if role == "test"} - set(train)):
+        raise UserError(f"{location} holds images but no class folders", hint=expected)
+    if unknown := sorted({name for role, name in found if role == "test"} - set(train)):
         raise UserError(
             f"{location}: {', '.join(map(repr, unknown[:3]))} {'is a class' if len(unknown) == 1 else 'are classes'} "
             "of the test images and not of the training images",
             hint=f"the classes of the training images are {', '.join(map(repr, train[:10]))}",
         )
     if len(train) == 1:
-        raise UserError(f"{location} holds a single class, {train[0]!r}: expected two or more", hint=_EXPECTED)
+        raise UserError(f"{location} holds a single class, {train[0]!r}: expected two or more", hint=expected)
     if len(train) > CLASS_LIMIT:
-        raise UserError(
-            f"{location} holds {len(train):,} class folders: expected at most {CLASS_LIMIT:,}", hint=_EXPECTED
-        )
+        raise UserError(f"{location} holds {len(train):,} classes: expected at most {CLASS_LIMIT:,}", hint=expected)
     return tuple(train)

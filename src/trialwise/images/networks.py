@@ -1,18 +1,16 @@
-"""A small residual CNN, as wide as a number of parameters allows.
+"""The networks: a whitened residual CNN, and for comparison a plain CNN and a feed-forward net.
 
 Shapes: B images, C channels, H height, W width, K classes.
 """
 
 import dataclasses
-import itertools
+import math
 from typing import Any
 
 import torch
 from torch import nn
 
-from trialwise.base.errors import UserError
-
-WIDTH_STEP = 8  # convolutions are fastest on multiples of 8 channels
+from trialwise.images.settings import Family
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,17 +18,30 @@ class Architecture:
     """Everything the network is built from.
 
     Attributes:
+        family: "residual" is the one to use; "plain" (convolutions alone) and "feed_forward" (no convolutions) are
+            there to be compared with.
         channels: Of the images: 1 grey, 3 colour.
         image_size: Side of the images in pixels.
         n_classes: Outputs.
-        widths: Channels of each stage; between two stages the maps are halved.
+        widths: Channels of each stage (CNNs, the maps halved in each as long as they are large enough), or units of
+            each hidden layer.
+        depth: Residual blocks a stage.
+        mirrored: Whether the filters come in mirrored pairs, so that an image and its mirror image get the same
+            logits; see `Mirrored`. For "residual" only.
+        batch_norm: Whether convolutions are followed by BatchNorm, or have biases instead.
+        shortcuts: Whether residual blocks are added to their input, or take its place.
         dropout: Share of the last features dropped in training.
     """
 
+    family: Family
     channels: int
     image_size: int
     n_classes: int
     widths: tuple[int, ...]
+    depth: int
+    mirrored: bool
+    batch_norm: bool
+    shortcuts: bool
     dropout: float
 
     def to_document(self) -> dict[str, Any]:
@@ -38,111 +49,220 @@ class Architecture:
         return dataclasses.asdict(self)
 
 
-class ConvBlock(nn.Module):
-    """Convolution 3x3, BatchNorm, ReLU; where asked, halving first: a quarter of the cost of halving last."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StemShape:
+    """The first convolution: what it takes of an image, and how much of that it hands on.
 
-    def __init__(self, width_in: int, width_out: int, *, halve: bool = False) -> None:
+    Attributes:
+        kernel: Side of its filters in pixels.
+        stride: Pixels from one patch to the next: the maps are that much smaller than the image.
+        padding: Pixels of zeros around the image.
+        width: Filters: each principal direction of the patches and its negative.
+    """
+
+    kernel: int
+    stride: int
+    padding: int
+    width: int
+
+
+def stem_shape(channels: int, image_size: int) -> StemShape:
+    """Patches of 2 x 2 pixels (grey: 3 x 3), or so much larger that maps of 23 to 45 pixels are left of the image."""
+    stride = 2 ** max(0, round(math.log2(image_size / 32)))
+    if stride > 1:
+        return StemShape(kernel=2 * stride, stride=stride, padding=stride // 2, width=24)
+    if channels == 1:
+        return StemShape(kernel=3, stride=1, padding=1, width=18)
+    return StemShape(kernel=2, stride=1, padding=0, width=24)
+
+
+def n_stages(channels: int, image_size: int) -> int:
+    """As many as bring the maps down to 3 to 7 pixels, halving in each; at least two."""
+    return max(2, _n_halvings(channels, image_size))
+
+
+def _n_halvings(channels: int, image_size: int) -> int:
+    stem = stem_shape(channels, image_size)
+    side = (image_size + 2 * stem.padding - stem.kernel) // stem.stride + 1
+    return max(0, (side // 3).bit_length() - 1)
+
+
+class MirroredConv2d(nn.Module):
+    """A 3x3 convolution whose second half of outputs is the mirror image of its first half.
+
+    The network sees every image both ways round at once: maps have two halves, and mirroring the image mirrors the
+    maps and swaps their halves (the group of reflections of Cohen & Welling 2016, "Group Equivariant Convolutional
+    Networks"). Half of the filters are parameters; the other half are the same, mirrored. So a number of parameters
+    buys 1.4 times the width, at twice the multiplications, and no epoch is needed to learn what flips would teach.
+
+    Attributes:
+        partner: For each input channel, the one that it becomes when the image is mirrored.
+    """
+
+    partner: torch.Tensor
+
+    def __init__(self, width_in: int, width_out: int, *, bias: bool) -> None:
         super().__init__()
-        self.pool = nn.MaxPool2d(2) if halve else nn.Identity()
-        self.convolution = nn.Conv2d(width_in, width_out, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(width_out)
+        half = nn.Conv2d(width_in, width_out // 2, 3, padding=1, bias=bias)  # for its usual first weights
+        self.weight = half.weight
+        self.bias = half.bias
+        swapped = torch.arange(width_in).roll(width_in // 2)
+        self.register_buffer("partner", swapped)
+
+    def forward(self, maps_BCHW: torch.Tensor) -> torch.Tensor:
+        """Maps of `width_out` channels, of the same size."""
+        weight = torch.cat([self.weight, self.weight.flip(3)[:, self.partner]])
+        bias = None if self.bias is None else self.bias.repeat(2)
+        weight = weight.contiguous(memory_format=torch.channels_last)
+        return nn.functional.conv2d(maps_BCHW, weight, bias, padding=1)
+
+
+class MirroredBatchNorm2d(nn.BatchNorm2d):
+    """BatchNorm that treats a channel and its mirrored partner as one: same mean, same variance, same bias."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Maps (B, C, H, W) of the same shape."""
+        n, width, height, side = input.shape
+        # In channels-last memory the two halves of a pixel lie side by side, like two pixels of half the channels.
+        joined = input.permute(0, 2, 3, 1).reshape(n, height, side * 2, width // 2).permute(0, 3, 1, 2)
+        normed = super().forward(joined)
+        return normed.permute(0, 2, 3, 1).reshape(n, height, side, width).permute(0, 3, 1, 2)
+
+
+class ConvBlock(nn.Module):
+    """Convolution 3x3, max pooling where asked, BatchNorm (or a bias), SiLU.
+
+    Pooling between convolution and BatchNorm is what the speed records do: BatchNorm and SiLU cost a quarter.
+    BatchNorm has no scale, as in those records; the filters that follow have one.
+    """
+
+    def __init__(self, width_in: int, width_out: int, *, mirrored: bool, batch_norm: bool, halve: bool = False) -> None:
+        super().__init__()
+        self.halve = halve
+        self.convolution: nn.Module
+        self.norm: nn.Module
+        if mirrored:
+            self.convolution = MirroredConv2d(width_in, width_out, bias=not batch_norm)
+            self.norm = MirroredBatchNorm2d(width_out // 2, momentum=0.3) if batch_norm else nn.Identity()
+        else:
+            self.convolution = nn.Conv2d(width_in, width_out, 3, padding=1, bias=not batch_norm)
+            self.norm = nn.BatchNorm2d(width_out, momentum=0.3) if batch_norm else nn.Identity()
+        weight = self.convolution.weight
+        assert isinstance(weight, nn.Parameter)
+        with torch.no_grad():  # as many filters as there are inputs start by handing them on (airbench's "dirac")
+            nn.init.dirac_(weight[: weight.shape[1]])
+        if isinstance(self.norm, nn.BatchNorm2d):
+            self.norm.weight.requires_grad_(False)
 
     def forward(self, maps_BCHW: torch.Tensor) -> torch.Tensor:
         """Maps of `width_out` channels, half as high and wide where the block halves."""
-        return torch.relu(self.norm(self.convolution(self.pool(maps_BCHW))))
+        maps_BCHW = self.convolution(maps_BCHW)
+        if self.halve:  # windows of 2 pixels fill an even side, windows of 3 an odd one: so both treat mirrors alike
+            maps_BCHW = nn.functional.max_pool2d(maps_BCHW, 2 + maps_BCHW.shape[-1] % 2, 2)
+        return nn.functional.silu(self.norm(maps_BCHW))
 
 
 class Residual(nn.Module):
-    """A block added to its own input (He et al. 2015)."""
+    """A block added to its own input (He et al. 2015), or in its place where shortcuts are off."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, mirrored: bool, batch_norm: bool, shortcut: bool) -> None:
         super().__init__()
-        self.block = ConvBlock(width, width)
+        self.block = ConvBlock(width, width, mirrored=mirrored, batch_norm=batch_norm)
+        self.shortcut = shortcut
 
     def forward(self, maps_BCHW: torch.Tensor) -> torch.Tensor:
         """Maps of the same shape."""
-        return maps_BCHW + self.block(maps_BCHW)
+        changed_BCHW = self.block(maps_BCHW)
+        return maps_BCHW + changed_BCHW if self.shortcut else changed_BCHW
 
 
 class ResidualCNN(nn.Module):
-    """Stem, one residual stage a width with halvings between them, global max pooling, dropout, a linear head."""
+    """A frozen whitening stem, stages of a halving block and residual blocks, global max pooling, a linear head.
+
+    The stem's filters are set from the training images by `whitening.whiten`; they stay as they are in training, so
+    the most expensive gradient of all, that of the first maps, is never needed.
+    """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        widths = architecture.widths
-        stride = (
-            2 if architecture.image_size >= 24 else 1
-        )  # a 4x4 stem with stride 2 halves the cost of the first stage
-        kernel = 4 if stride == 2 else 3
-        self.stem = nn.Sequential(
-            nn.Conv2d(architecture.channels, widths[0], kernel, stride=stride, padding=1, bias=False),
-            nn.BatchNorm2d(widths[0]),
-            nn.ReLU(),
-        )
-        stages: list[nn.Module] = [Residual(widths[0])]
-        for before, width in itertools.pairwise(widths):
-            stages += [ConvBlock(before, width, halve=True), Residual(width)]
+        shape = stem_shape(architecture.channels, architecture.image_size)
+        self.stem = nn.Conv2d(architecture.channels, shape.width, shape.kernel, shape.stride, shape.padding, bias=False)
+        self.stem.weight.requires_grad_(False)
+        self.mirrored = architecture.mirrored
+        kind = {"mirrored": architecture.mirrored, "batch_norm": architecture.batch_norm}
+        n_halvings = _n_halvings(architecture.channels, architecture.image_size)
+        stages: list[nn.Module] = []
+        width_before = shape.width
+        for i, width in enumerate(architecture.widths):
+            halve = i >= len(architecture.widths) - n_halvings
+            stages.append(ConvBlock(width_before, width, halve=halve, **kind))
+            stages += [Residual(width, shortcut=architecture.shortcuts, **kind) for _ in range(architecture.depth)]
+            width_before = width
         self.stages = nn.Sequential(*stages)
         self.dropout = nn.Dropout(architecture.dropout)
-        self.head = nn.Linear(widths[-1], architecture.n_classes)
+        self.head = nn.Linear(width_before // 2 if self.mirrored else width_before, architecture.n_classes)
 
     def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
         """Logits (B, K) of normalised images."""
-        features_BC = self.stages(self.stem(images_BCHW)).amax(dim=(2, 3))
+        features_BC = self.stages(nn.functional.silu(self.stem(images_BCHW))).amax(dim=(2, 3))
+        if self.mirrored:  # which half saw the image the right way round is nothing to the head
+            features_BC = features_BC.unflatten(1, (2, -1)).sum(1)
         return self.head(self.dropout(features_BC))
 
 
-def n_params(model: nn.Module) -> int:
-    """The number of trainable parameters."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+class PlainCNN(nn.Module):
+    """What a first notebook builds: convolution, ReLU, pooling, once a stage; then one linear layer."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        width_before, side = architecture.channels, architecture.image_size
+        for width in architecture.widths:
+            layers += [nn.Conv2d(width_before, width, 3, padding=1)]
+            layers += [nn.BatchNorm2d(width)] if architecture.batch_norm else []
+            layers += [nn.ReLU(), nn.MaxPool2d(2)] if side >= 4 else [nn.ReLU()]
+            side = side // 2 if side >= 4 else side
+            width_before = width
+        self.stages = nn.Sequential(*layers)
+        self.dropout = nn.Dropout(architecture.dropout)
+        self.head = nn.Linear(width_before * side * side, architecture.n_classes)
+
+    def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
+        """Logits (B, K) of normalised images."""
+        return self.head(self.dropout(self.stages(images_BCHW).flatten(1)))
 
 
-def architecture_for(
-    *, channels: int, image_size: int, n_classes: int, max_params: int, width: float, dropout: float
-) -> Architecture:
-    """The widest architecture with at most `max_params` parameters, narrowed to the share `width`.
+class FeedForward(nn.Module):
+    """Linear layers and ReLU on the flattened image, which knows nothing of neighbouring pixels."""
 
-    Raises:
-        UserError: Not even the narrowest network is that small.
-    """
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Flatten()]
+        width_before = architecture.channels * architecture.image_size**2
+        for width in architecture.widths:
+            layers.append(nn.Linear(width_before, width))
+            layers += [nn.BatchNorm1d(width)] if architecture.batch_norm else []
+            layers += [nn.ReLU(), nn.Dropout(architecture.dropout)]
+            width_before = width
+        self.stages = nn.Sequential(*layers)
+        self.head = nn.Linear(width_before, architecture.n_classes)
 
-    def build(base: int) -> Architecture:
-        widths = tuple(_step(base * share) for share in _shares(image_size))
-        return Architecture(
-            channels=channels, image_size=image_size, n_classes=n_classes, widths=widths, dropout=dropout
-        )
-
-    def size(base: int) -> int:
-        with torch.device("meta"):
-            return n_params(ResidualCNN(build(base)))
-
-    if size(WIDTH_STEP) > max_params:
-        raise UserError(
-            f"--max-params {max_params}: the smallest network for {n_classes} classes of {image_size}x{image_size} "
-            f"images has {size(WIDTH_STEP):,} parameters"
-        )
-    widest = WIDTH_STEP
-    while widest < 1024 and size(widest + WIDTH_STEP) <= max_params:
-        widest += WIDTH_STEP
-    return build(_step(widest * width))
+    def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
+        """Logits (B, K) of normalised images."""
+        return self.head(self.stages(images_BCHW))
 
 
-def _shares(image_size: int) -> tuple[float, ...]:
-    """Widths of the stages relative to the first: one stage for each halving down to maps of 4 to 7 pixels."""
-    side = image_size // 2 if image_size >= 24 else image_size
-    shares = [1.0]
-    while side >= 8:
-        side //= 2
-        shares.append(shares[-1] + 1 / 3)
-    return tuple(shares)
+_CLASSES: dict[Family, type[nn.Module]] = {"residual": ResidualCNN, "plain": PlainCNN, "feed_forward": FeedForward}
 
 
-def _step(width: float) -> int:
-    return max(WIDTH_STEP, round(width / WIDTH_STEP) * WIDTH_STEP)
-
-
-def build_network(architecture: Architecture, *, seed: int) -> ResidualCNN:
-    """The network with weights drawn from `seed`, channels last."""
+def build_network(architecture: Architecture, *, seed: int) -> nn.Module:
+    """The network with weights drawn from `seed`, channels last; a residual one is not whitened yet."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return ResidualCNN(architecture).to(memory_format=torch.channels_last)  # type: ignore[no-matching-overload]
+        network = _CLASSES[architecture.family](architecture)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[no-matching-overload]
+
+
+def n_params(network: nn.Module) -> int:
+    """The number of parameters, frozen ones included."""
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
+from trialwise.base.settings import changed
 from trialwise.images.networks import n_params
-from trialwise.images.recipes import TrainSettings
 from trialwise.images.saved import save_model
+from trialwise.images.settings import TrainSettings
 from trialwise.images.store import Prepared
 from trialwise.images.train import prepare_training
 from trialwise.training.checkpoints import Checkpoint
@@ -36,7 +37,7 @@ class ImageObjective:
 
     def __call__(self, config: Config, trial: Trial) -> Iterator[float]:
         """The validation accuracy (0 to 1) after each epoch; the model is saved with the last one."""
-        settings = dataclasses.replace(self.settings, **config, epochs=trial.max_epochs)
+        settings = changed(self.settings, {**config, "epochs": trial.max_epochs})
         training = prepare_training(
             self.prepared, settings, seed=trial.seed, split_seed=self.split_seed, dtype=getattr(torch, self.dtype)
         )

@@ -6,13 +6,14 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from trialwise.base.errors import UserError
 from trialwise.base.files import read_json, replacing, write_json
 from trialwise.base.settings import fill
-from trialwise.images.networks import Architecture, ResidualCNN, build_network
+from trialwise.images.networks import Architecture, build_network
 
-SCHEMA = "trialwise.image-model/1"
+SCHEMA = "trialwise.image-model/2"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class SavedModel:
         flip: Whether it was trained on flipped images, so that predictions may be averaged over flips.
     """
 
-    network: ResidualCNN
+    network: nn.Module
     architecture: Architecture
     classes: tuple[str, ...]
     mean: torch.Tensor

@@ -15,6 +15,8 @@ from trialwise.base.settings import check_range
 from trialwise.images.layout import Layout
 
 TEST_FRACTION = 0.2
+IMBALANCE = 10  # a class with this many times the rows of another is worth a word
+_NAMED = 5
 
 # The test rows are the same in every run, whatever its seed: a user who tries seeds must not get to choose them.
 _TEST_SEED = 0
@@ -140,3 +142,23 @@ def count_classes(
     if not any(test_counts):
         raise UserError(f"{location}: none of the test images can be decoded")
     return tuple(train_counts), tuple(test_counts)
+
+
+def note_imbalance(classes: tuple[str, ...], train_counts: tuple[int, ...]) -> tuple[str, ...]:
+    """One sentence where the largest class has more than ten times the training rows of the smallest, else none."""
+    most = max(train_counts)
+    largest = classes[train_counts.index(most)]
+    rows = sorted((count, name) for name, count in zip(classes, train_counts, strict=True) if count * IMBALANCE < most)
+    if not rows:
+        return ()
+    few = name_some([f"{name!r} ({count:,})" for count, name in rows])
+    return (
+        f"the classes are uneven: {largest!r} has {most:,} training images, more than {IMBALANCE} times as many as "
+        f"{few}; look at the accuracy of each class beside the overall one",
+    )
+
+
+def name_some(names: list[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

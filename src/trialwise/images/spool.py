@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from trialwise.images.decoding import Content, decode, measure
-from trialwise.images.layout import arrange
-from trialwise.images.sources import Source
+from trialwise.images.entries import Source
+from trialwise.images.layout import Layout, arrange, arrange_placed
 
 Progress = Callable[[int, int | None], None]
 
@@ -29,6 +29,7 @@ class Spool:
         path: The file: one row of size x size x 3 bytes after the other.
         size: Pixels a side.
         rows: File -> number of its row.
+        places: File -> split and class, for files of which the source says them itself.
         digests: A hash of each row's pixels.
         is_grey: Whether each row's file has no colour.
         broken: File -> why it could not be decoded.
@@ -39,16 +40,22 @@ class Spool:
     path: Path
     size: int
     rows: dict[str, int] = field(default_factory=dict)
+    places: dict[str, tuple[str, str]] = field(default_factory=dict)
     digests: list[bytes] = field(default_factory=list)
     is_grey: list[bool] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
 
-    @property
-    def files(self) -> list[str]:
-        """All files that tell something about splits and classes."""
-        return [*self.rows, *self.broken, *self.others]
+    def layout(self, source: Source) -> Layout:
+        """Where each file belongs; see `layout.arrange`.
+
+        Raises:
+            UserError: The files are no data set.
+        """
+        if source.gives_places:
+            return arrange_placed(self.places, location=source.location)
+        return arrange([*self.rows, *self.broken, *self.others], location=source.location)
 
     def write_array(self, path: Path, rows: list[int], n_channels: int, update: Callable[[bytes], None]) -> None:
         """Write the chosen rows as a .npy file of shape (len(rows), size, size, n_channels), one row at a time.
@@ -140,8 +147,10 @@ def _decoded(
 def _images(source: Source, wanted: Collection[str] | None, spool: Spool) -> Iterator[tuple[str, Content]]:
     """The files that are to be decoded; the others are noted down in `spool`."""
     for entry in source.entries():
+        if entry.place is not None:
+            spool.places[entry.file] = entry.place
         if entry.reason:
-            spool.refused[entry.file] = entry.reason
+            (spool.refused if entry.place is None else spool.broken)[entry.file] = entry.reason
         elif entry.content is None:
             spool.others.append(entry.file)
         elif wanted is None or entry.file in wanted:
@@ -169,7 +178,7 @@ def _common_size(source: Source) -> int:
             others.append(entry.file)
         else:
             sizes[entry.file] = size
-    placed = arrange([*sizes, *others], location=source.location).places
+    placed = sizes if source.gives_places else arrange([*sizes, *others], location=source.location).places
     found = [size for file, size in sizes.items() if file in placed]
     if len(set(found)) == 1 and found[0][0] == found[0][1] and found[0][0] in _KEPT_SIZES:
         return found[0][0]

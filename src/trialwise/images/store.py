@@ -21,15 +21,15 @@ from numpy.typing import NDArray
 from trialwise.base.errors import UserError, WorkError
 from trialwise.base.files import cache_folder, read_json, write_json
 from trialwise.base.settings import check_range
-from trialwise.images.layout import Layout, arrange
-from trialwise.images.sources import Source
-from trialwise.images.splits import count_classes, split_off_test, split_train_valid
+from trialwise.images.entries import Source
+from trialwise.images.layout import Layout
+from trialwise.images.splits import count_classes, name_some, note_imbalance, split_off_test, split_train_valid
 from trialwise.images.spool import Progress, decode_all
 
 __all__ = ["DataDescription", "Prepared", "Rows", "load_array", "open_train", "prepare", "split_train_valid"]
 
 # Part of each folder's name: raise it when the same source would give other arrays than before.
-_FORMAT = 1
+_FORMAT = 2
 _STALE_SECONDS = 24 * 3600
 
 
@@ -39,7 +39,7 @@ class DataDescription:
 
     Attributes:
         name: What people call the data.
-        kind: "digits", "cifar10", "folder" or "archive".
+        kind: A named set's name, "folder", "archive" or "parquet".
         classes: The class names; a label is a position in them.
         channels: 1 (grey) or 3 (RGB).
         height: Of every row, in pixels.
@@ -162,7 +162,7 @@ def _memory_bytes() -> int:
 
 def _build(source: Source, folder: Path, image_size: int | None, progress: Progress | None) -> None:
     spool = decode_all(source, folder / "rows.spool", image_size=image_size, progress=progress)
-    layout = arrange(spool.files, location=source.location)
+    layout = spool.layout(source)
     files = sorted(spool.rows.keys() & layout.places.keys(), key=lambda file: (layout.places[file][1], file))
     failed = {file: spool.broken[file] for file in layout.places if file in spool.broken}
     if not files:
@@ -170,12 +170,13 @@ def _build(source: Source, folder: Path, image_size: int | None, progress: Progr
         raise UserError(
             f"{source.location}: none of the {len(failed):,} images can be decoded; the first is {file}: {reason}"
         )
-    labels_N = np.array([layout.classes.index(layout.places[file][1]) for file in files], dtype=np.int64)
+    numbers = {name: number for number, name in enumerate(layout.classes)}
+    labels_N = np.array([numbers[layout.places[file][1]] for file in files], dtype=np.int64)
     digests = [spool.digests[spool.rows[file]] for file in files]
     given_N = np.array([layout.places[file][0] == "test" for file in files])
     is_test_N = given_N if layout.has_test else split_off_test(labels_N, digests)
     counts = count_classes(labels_N, is_test_N, layout=layout, location=source.location)
-    notes = layout.notes + _notes(layout, digests, is_test_N, counts[1])
+    notes = source.notes + layout.notes + _notes(layout, digests, is_test_N, counts)
     n_channels = 1 if all(spool.is_grey[spool.rows[file]] for file in files) else 3
     content = hashlib.sha256(repr(layout.classes).encode())
     for split, chosen_N in [("train", ~is_test_N), ("test", is_test_N)]:
@@ -196,7 +197,7 @@ def _build(source: Source, folder: Path, image_size: int | None, progress: Progr
         train_counts=counts[0],
         test_counts=counts[1],
         left_out=tuple(sorted({*layout.left_out, *failed.items(), *spool.refused.items()})),
-        test_origin="given" if source.kind == "cifar10" else "test folder" if layout.has_test else "split off",
+        test_origin="split off" if not layout.has_test else "given" if source.gives_places else "test folder",
         fingerprint=source.fingerprint,
         content_sha256=content.hexdigest(),
         notes=notes,
@@ -205,16 +206,16 @@ def _build(source: Source, folder: Path, image_size: int | None, progress: Progr
 
 
 def _notes(
-    layout: Layout, digests: list[bytes], is_test_N: NDArray[np.bool_], test_counts: tuple[int, ...]
+    layout: Layout, digests: list[bytes], is_test_N: NDArray[np.bool_], counts: tuple[tuple[int, ...], tuple[int, ...]]
 ) -> tuple[str, ...]:
     notes = []
     seen = {digest for digest, is_test in zip(digests, is_test_N, strict=True) if not is_test}
     copies = sum(bool(is_test) and digest in seen for digest, is_test in zip(digests, is_test_N, strict=True))
     if copies:
         notes.append(f"{copies:,} of the {int(is_test_N.sum()):,} test images are exact copies of training images")
-    if empty := [name for name, count in zip(layout.classes, test_counts, strict=True) if count == 0]:
-        notes.append(f"there are no test images of {', '.join(map(repr, empty))}")
-    return tuple(notes)
+    if empty := [name for name, count in zip(layout.classes, counts[1], strict=True) if count == 0]:
+        notes.append(f"there are no test images of {name_some([repr(name) for name in empty])}")
+    return (*notes, *note_imbalance(layout.classes, counts[0]))
 
 
 def _opened(folder: Path, source: Source) -> Prepared | None:

@@ -4,22 +4,36 @@ Shapes: N rows, B images of a batch, C channels, H height, W width, K classes.
 """
 
 import dataclasses
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from trialwise.base.seeds import child_seed
-from trialwise.images.augment import normalised, shifted_batch
-from trialwise.images.networks import ResidualCNN, architecture_for, build_network
-from trialwise.images.recipes import TrainSettings
+from trialwise.images.augment import (
+    alternating_flips,
+    colour_changed,
+    cut_out,
+    mixed,
+    normalised,
+    resized,
+    shifted_batch,
+)
+from trialwise.images.budget import architecture_for
+from trialwise.images.networks import Architecture, ResidualCNN, build_network
 from trialwise.images.saved import SavedModel
-from trialwise.images.store import Prepared, open_train, picture_digests, split_train_valid
+from trialwise.images.settings import TrainSettings
+from trialwise.images.store import DataDescription, Prepared, open_train, picture_digests, split_train_valid
+from trialwise.images.tensors import as_tensor
+from trialwise.images.transfer import continued
+from trialwise.images.whitening import ROWS_LOOKED_AT, whiten
 from trialwise.training.checkpoints import Checkpoint
 from trialwise.training.device import pick_device
 from trialwise.training.loop import EpochResult, fit
-from trialwise.training.optimizers import build_optimizer, one_cycle
+from trialwise.training.optimizers import build_optimizer, linear, one_cycle
 
 VALID_BATCH = 500
 
@@ -30,7 +44,9 @@ class Training:
 
     Attributes:
         settings: Fully resolved.
-        saved: The network with its preprocessing and its class names.
+        network: The network in training.
+        average: The moving average of its weights, where the settings ask for one.
+        saved: What is measured and kept: the network, or its average, with its preprocessing and its class names.
         images_NHWC: uint8 training and validation rows on the device.
         labels_N: Their classes.
         train_index: Rows to learn from.
@@ -40,6 +56,8 @@ class Training:
     """
 
     settings: TrainSettings
+    network: nn.Module
+    average: AveragedModel | None
     saved: SavedModel
     images_NHWC: torch.Tensor
     labels_N: torch.Tensor
@@ -49,9 +67,15 @@ class Training:
     dtype: torch.dtype
 
     @property
-    def network(self) -> ResidualCNN:
-        """The network in training."""
-        return self.saved.network
+    def steps_per_epoch(self) -> int:
+        """Batches an epoch; rows that do not fill a last one wait for the next epoch's shuffle."""
+        return len(self.train_index) // self.batch_size
+
+    @property
+    def batch_size(self) -> int:
+        """Images in one step."""
+        assert self.settings.batch_size is not None
+        return self.settings.batch_size
 
     def epochs(self, checkpoint: Checkpoint | None = None, *, results_known: int = 0) -> Generator[EpochResult]:
         """Train, one result an epoch; valid scores are "accuracy" and "loss". See `training.loop.fit`."""
@@ -60,31 +84,54 @@ class Training:
         assert settings.learning_rate is not None
         return fit(
             self.network,
-            batches=self._batches,
+            batches=self.batches,
             loss=nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing),
             validate=self.validate,
             optimizer=build_optimizer(
-                self.network, "sgd", learning_rate=settings.learning_rate, weight_decay=settings.weight_decay
+                self.network,
+                settings.optimizer,
+                learning_rate=settings.learning_rate,
+                weight_decay=settings.weight_decay,
             ),
-            schedule=one_cycle,
+            schedule=linear if settings.optimizer == "muon" else one_cycle,
             n_epochs=settings.epochs,
-            steps_per_epoch=len(self.train_index) // settings.batch_size,
+            steps_per_epoch=self.steps_per_epoch,
             seed=self.seed,
             checkpoint=checkpoint,
             results_known=results_known,
             autocast=self.dtype if self.dtype != torch.float32 else None,
+            average=self.average,
         )
 
-    def _batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        settings = self.settings
+    def batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Network inputs (B, C, H, W) and targets of epoch `epoch` (from 1): the same for the same seed."""
+        settings, augment = self.settings, self.settings.augment
+        assert settings.epochs is not None
         generator = torch.Generator().manual_seed(child_seed(self.seed, "batches", epoch))
+        # A mirrored network sees both ways round at once.
+        flips = augment.flip == "on" and not self.saved.architecture.mirrored
+        flip_seed = child_seed(self.seed, "flips")
         order = self.train_index[torch.randperm(len(self.train_index), generator=generator)]
-        for start in range(0, len(order) - settings.batch_size + 1, settings.batch_size):
-            index_B = order[start : start + settings.batch_size].to(self.images_NHWC.device)
+        is_small = epoch <= round(settings.small_share * settings.epochs)
+        for step in range(self.steps_per_epoch):
+            index_B = order[step * self.batch_size : (step + 1) * self.batch_size]
+            flipped_B = alternating_flips(flip_seed, index_B, epoch) if flips else None
+            index_B = index_B.to(self.images_NHWC.device)
             images_BHWC = shifted_batch(
-                self.images_NHWC, index_B, shift=settings.shift or 0, flip=settings.flip == "on", generator=generator
+                self.images_NHWC, index_B, shift=augment.shift or 0, flipped_B=flipped_B, generator=generator
             )
-            yield normalised(images_BHWC, self.saved.mean, self.saved.std), self.labels_N[index_B]
+            if augment.colour:
+                images_BHWC = colour_changed(images_BHWC, augment.colour, generator)
+            if augment.cutout:
+                images_BHWC = cut_out(images_BHWC, augment.cutout, generator)
+            targets = self.labels_N[index_B]
+            if augment.mix != "none":
+                shares_BK = nn.functional.one_hot(targets, len(self.saved.classes)).float()
+                images_BHWC, targets = mixed(images_BHWC, shares_BK, augment.mix, generator)
+            inputs_BCHW = normalised(images_BHWC, self.saved.mean, self.saved.std)
+            if is_small:
+                inputs_BCHW = resized(inputs_BCHW, round(0.75 * inputs_BCHW.shape[-1]))
+            yield inputs_BCHW, targets
 
     def validate(self) -> dict[str, float]:
         """Accuracy and cross-entropy on the validation rows."""
@@ -111,7 +158,13 @@ def predict_logits(
 
 
 def prepare_training(
-    prepared: Prepared, settings: TrainSettings, *, seed: int, split_seed: int, dtype: torch.dtype = torch.float32
+    prepared: Prepared,
+    settings: TrainSettings,
+    *,
+    seed: int,
+    split_seed: int,
+    dtype: torch.dtype = torch.float32,
+    start_from: SavedModel | None = None,
 ) -> Training:
     """Rows and network, ready to train.
 
@@ -121,11 +174,12 @@ def prepare_training(
         seed: Seeds weights, batches and dropout.
         split_seed: Seeds the split into training and validation rows: the same for all trials of a study.
         dtype: What convolutions are computed in; see `training.device.number_format`.
+        start_from: A trained model to go on from: its network and its preprocessing, with a new head where the
+            classes are others. The network settings are then its own.
 
     Raises:
-        UserError: `max_params` is too small for this data.
+        UserError: `max_params` is too small for this data, or `start_from` takes other images.
     """
-    data = prepared.description
     device = pick_device()
     assert settings.valid_fraction is not None
     rows = open_train(prepared)
@@ -135,28 +189,24 @@ def prepare_training(
         seed=child_seed(split_seed, "valid"),
         digests=picture_digests(rows.images_NHWC),
     )
-    mean_C, std_C = _channel_statistics(rows.images_NHWC, train_index)
-    architecture = architecture_for(
-        channels=data.channels,
-        image_size=data.height,
-        n_classes=len(data.classes),
-        max_params=settings.max_params,
-        width=settings.width,
-        dropout=settings.dropout,
+    images_NHWC = as_tensor(rows.images_NHWC)
+    saved = (
+        _new_model(prepared, settings, images_NHWC, train_index, seed)
+        if start_from is None
+        else continued(start_from, prepared.description, flip=settings.augment.flip == "on", seed=seed)
     )
-    network = build_network(architecture, seed=child_seed(seed, "weights")).to(device)
+    network = saved.network.to(device)
+    average = None
+    if settings.average:
+        average = AveragedModel(network, multi_avg_fn=_growing_average(settings.average), use_buffers=True)
+        saved = dataclasses.replace(saved, network=average.module)
     return Training(
         settings=settings,
-        saved=SavedModel(
-            network=network,
-            architecture=architecture,
-            classes=data.classes,
-            mean=torch.from_numpy(mean_C).to(device),
-            std=torch.from_numpy(std_C).to(device),
-            flip=settings.flip == "on",
-        ),
-        images_NHWC=torch.from_numpy(np.ascontiguousarray(rows.images_NHWC)).to(device),
-        labels_N=torch.from_numpy(np.ascontiguousarray(rows.labels_N)).to(device),
+        network=network,
+        average=average,
+        saved=dataclasses.replace(saved, mean=saved.mean.to(device), std=saved.std.to(device)),
+        images_NHWC=images_NHWC.to(device),
+        labels_N=as_tensor(rows.labels_N).to(device),
         train_index=torch.from_numpy(np.ascontiguousarray(train_index)),
         valid_index=torch.from_numpy(np.ascontiguousarray(valid_index)),
         seed=seed,
@@ -164,10 +214,74 @@ def prepare_training(
     )
 
 
-def _channel_statistics(images_NHWC: np.ndarray, train_index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel over (at most 5,000 of) the training rows, on the 0..1 scale."""
-    step = max(1, len(train_index) // 5000)
-    pixels = images_NHWC[np.sort(train_index[::step])].astype(np.float32) / 255
-    mean_C = pixels.mean(axis=(0, 1, 2), dtype=np.float64).astype(np.float32)
-    std_C = pixels.std(axis=(0, 1, 2), dtype=np.float64).astype(np.float32)
-    return mean_C, np.maximum(std_C, 1 / 255)
+def network_for(settings: TrainSettings, data: DataDescription) -> Architecture:
+    """The architecture that the settings ask for on this data.
+
+    Raises:
+        UserError: `max_params` is too small for it.
+    """
+    chosen = settings.network
+    return architecture_for(
+        family=chosen.family,
+        channels=data.channels,
+        image_size=data.height,
+        n_classes=len(data.classes),
+        max_params=chosen.max_params,
+        width=chosen.width,
+        dropout=chosen.dropout,
+        mirrored=chosen.mirrored == "on",
+        batch_norm=chosen.batch_norm,
+        shortcuts=chosen.shortcuts,
+    )
+
+
+def _new_model(
+    prepared: Prepared, settings: TrainSettings, images_NHWC: torch.Tensor, train_index: NDArray[np.int64], seed: int
+) -> SavedModel:
+    """An untrained network that fits the data, its stem whitened on training rows."""
+    data = prepared.description
+    architecture = network_for(settings, data)
+    step = max(1, len(train_index) // ROWS_LOOKED_AT)
+    sample_NHWC = images_NHWC[torch.from_numpy(np.sort(train_index[::step]))]
+    mean_C, std_C = _channel_statistics(sample_NHWC)
+    saved = SavedModel(
+        network=build_network(architecture, seed=child_seed(seed, "weights")),
+        architecture=architecture,
+        classes=data.classes,
+        mean=mean_C,
+        std=std_C,
+        flip=settings.augment.flip == "on",
+    )
+    if isinstance(saved.network, ResidualCNN):
+        whiten(saved.network, (normalised(part, mean_C, std_C) for part in sample_NHWC.split(250)))
+    return saved
+
+
+def _growing_average(decay: float) -> Callable[..., None]:
+    """How an average of weights is brought up to date: with a decay that grows to `decay`, so that it starts fresh."""
+
+    @torch.no_grad()
+    def update(averages: list[torch.Tensor], currents: list[torch.Tensor], n_averaged: torch.Tensor) -> None:
+        n = int(n_averaged)
+        weight = 1 - min(decay, (1 + n) / (10 + n))
+        for kept, current in zip(averages, currents, strict=True):
+            if kept.is_floating_point():
+                kept.lerp_(current.to(kept.dtype), weight)
+            else:
+                kept.copy_(current)
+
+    return update
+
+
+def _channel_statistics(sample_NHWC: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation of each channel over the sample, (C,) each, on the 0..1 scale."""
+    total = torch.zeros(sample_NHWC.shape[-1], dtype=torch.float64)
+    squares = torch.zeros_like(total)
+    for part_NHWC in sample_NHWC.split(250):  # a few at a time: large images as floating numbers fill the memory
+        pixels = part_NHWC.to(torch.float64).flatten(0, 2) / 255
+        total += pixels.sum(0)
+        squares += pixels.square().sum(0)
+    n = sample_NHWC[..., 0].numel()
+    mean_C = total / n
+    std_C = (squares / n - mean_C.square()).clamp(min=0).sqrt()
+    return mean_C.float(), std_C.clamp(min=1 / 255).float()

@@ -95,6 +95,22 @@ def _test_words(evaluation: Mapping[str, Any] | None) -> str:
     return words
 
 
+def _ablate_sentence(result: Mapping[str, Any], _: Any) -> str:
+    base = result["base"]["mean"]
+    if base is None:
+        return f"No training on {result['data']['name']} was done before it was stopped."
+    sure = [row for row in result["effects"] if row["ci95"] and (row["ci95"][0] > 0 or row["ci95"][1] < 0)]
+    told = ", ".join(f"{row['name']} {100 * row['effect']:+.1f} points" for row in sure)
+    rest = len(result["effects"]) - len(sure)
+    seeds = f"{result['n_seeds']} seed" + ("s" if result["n_seeds"] > 1 else "")
+    return (
+        f"With everything, {percent(base)} of the validation images of {result['data']['name']} are right "
+        f"(mean of {seeds}); "
+        + (f"what an ingredient adds: {told}" if told else "no ingredient's worth can be told from the spread of seeds")
+        + (f"; {rest} others cannot be told from none." if told and rest else ".")
+    )
+
+
 def _backtest_sentence(result: Mapping[str, Any], _: Any) -> str:
     return result["verdict"]
 
@@ -102,6 +118,7 @@ def _backtest_sentence(result: Mapping[str, Any], _: Any) -> str:
 _SENTENCES: dict[str, Callable[[Mapping[str, Any], Any], str]] = {
     "optimize": _optimize_sentence,
     "image-train": _train_sentence,
+    "image-ablate": _ablate_sentence,
     "image-tune": _tune_sentence,
     "price-backtest": _backtest_sentence,
 }

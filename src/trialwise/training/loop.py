@@ -7,10 +7,11 @@ from collections.abc import Callable, Generator, Iterable
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from trialwise.base.errors import WorkError
 from trialwise.base.seeds import child_seed
-from trialwise.training.checkpoints import Checkpoint
+from trialwise.training.checkpoints import Checkpoint, Stateful
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ def fit(
     results_known: int = 0,
     autocast: torch.dtype | None = None,
     clip_norm: float | None = None,
+    average: AveragedModel | None = None,
 ) -> Generator[EpochResult]:
     """Train `model`, yielding one `EpochResult` an epoch; not calling `next` is a pause, closing is a stop.
 
@@ -69,13 +71,17 @@ def fit(
             yielded again first, so that a crash between the saving and the recording loses nothing.
         autocast: `torch.bfloat16` to compute the forward pass in it; None for float32.
         clip_norm: The largest gradient norm; None for no clipping.
+        average: Moving average of the model's weights, brought up to date after each step; None for none.
 
     Raises:
         WorkError: The loss is no longer a finite number.
     """
     device = next(model.parameters()).device
     peaks = [group["lr"] for group in optimizer.param_groups]
-    history = checkpoint.load(model, optimizer) if checkpoint else []
+    parts: dict[str, Stateful] = {"model": model, "optimizer": optimizer}
+    if average is not None:
+        parts["average"] = average
+    history = checkpoint.load(parts, device) if checkpoint else []
     yield from (EpochResult(**result) for result in history[results_known:])
     for epoch in range(len(history) + 1, n_epochs + 1):
         start = time.perf_counter()
@@ -85,15 +91,11 @@ def fit(
             torch.manual_seed(child_seed(seed, "epoch", epoch))
             for inputs, targets in batches(epoch):
                 n_done = (epoch - 1) * steps_per_epoch + len(losses)
-                share = schedule(n_done / (n_epochs * steps_per_epoch))
-                for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-                    group["lr"] = peak * share
+                _set_rates(optimizer, peaks, schedule(n_done / (n_epochs * steps_per_epoch)))
                 with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
                     outputs = model(inputs)
-                losses.append(_step(model, optimizer, loss(outputs.float(), targets), clip_norm))
-        train_loss = float(torch.stack(losses).mean())
-        if not math.isfinite(train_loss):
-            raise WorkError(f"the loss became {train_loss} in epoch {epoch}", hint="a lower learning rate may help")
+                losses.append(_step(model, optimizer, loss(outputs.float(), targets), clip_norm, average))
+        train_loss = _finite_mean(losses, epoch)
         model.eval()
         scores = validate()
         result = EpochResult(
@@ -105,12 +107,28 @@ def fit(
         )
         history.append(dataclasses.asdict(result))
         if checkpoint:
-            checkpoint.save(model, optimizer, history)
+            checkpoint.save(parts, history)
         yield result
 
 
+def _finite_mean(losses: list[torch.Tensor], epoch: int) -> float:
+    mean = float(torch.stack(losses).mean())
+    if not math.isfinite(mean):
+        raise WorkError(f"the loss became {mean} in epoch {epoch}", hint="a lower learning rate may help")
+    return mean
+
+
+def _set_rates(optimizer: torch.optim.Optimizer, peaks: list[float], share: float) -> None:
+    for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+        group["lr"] = peak * share
+
+
 def _step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, batch_loss: torch.Tensor, clip_norm: float | None
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch_loss: torch.Tensor,
+    clip_norm: float | None,
+    average: AveragedModel | None,
 ) -> torch.Tensor:
     """One step down the batch's loss; the loss, cut from its graph."""
     optimizer.zero_grad(set_to_none=True)
@@ -118,4 +136,6 @@ def _step(
     if clip_norm is not None:
         nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     optimizer.step()
+    if average is not None:
+        average.update_parameters(model)
     return batch_loss.detach()

@@ -11,8 +11,9 @@ from trialwise.api.runs import Stage, Watch
 from trialwise.base.errors import UserError
 from trialwise.base.files import replacing
 from trialwise.base.runs import RunFolder
-from trialwise.base.settings import fill
-from trialwise.images.recipes import TrainSettings, epochs_for_tuning, resolve
+from trialwise.base.settings import changed, fill, flat, flat_names
+from trialwise.images.recipes import RecipeName, recipe_for
+from trialwise.images.settings import TrainSettings, epochs_for_tuning, resolve
 from trialwise.images.sources import NAMES, find_source
 from trialwise.images.store import Prepared, open_train, picture_digests, prepare
 
@@ -36,22 +37,66 @@ def prepared_again(run: RunFolder, watch: Watch) -> Prepared:
     return prepared
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """The settings of a run, resolved, and the recipe they began with (None where they were given whole)."""
+
+    recipe: str | None
+    settings: TrainSettings
+
+
 def data_and_settings(
     data: str,
+    recipe: RecipeName,
     settings: TrainSettings | Mapping[str, Any] | None,
     data_dir: Path | None,
     watch: Watch,
     *,
     tuning: bool = False,
-) -> tuple[Prepared, TrainSettings]:
-    """The data that `data` names, decoded, and the settings with what was left open filled in from it."""
-    given = settings if isinstance(settings, TrainSettings) else fill(TrainSettings, settings or {})
-    prepared = prepare_data(data, data_dir, given.image_size, watch)
+    trained_in: RunFolder | None = None,
+) -> tuple[Prepared, Chosen]:
+    """The data that `data` names, decoded, and the settings with what was left open filled in from it.
+
+    Args:
+        data: See `find_source`.
+        recipe: Which settings to begin with.
+        settings: Changes to the recipe by name, or all settings.
+        data_dir: See `find_source`.
+        watch: Sees how reading goes.
+        tuning: Whether the settings are those of a trial, whose epochs are fewer where they are left open.
+        trained_in: The run of the model to go on from, whose network and image size are taken over.
+    """
+    whole = isinstance(settings, TrainSettings)
+    given = flat(settings) if isinstance(settings, TrainSettings) else flat_names(TrainSettings, settings or {})
+    if trained_in is not None:
+        given = given | _network_of(trained_in, given)
+    image_size = given.get("image_size")
+    prepared = prepare_data(data, data_dir, image_size, watch)
     description = prepared.description
-    if tuning and given.epochs is None:
-        given = dataclasses.replace(given, epochs=epochs_for_tuning(description.n_train))
-    resolved = resolve(given, n_train=description.n_train, image_size=description.height, channels=description.channels)
-    return prepared, resolved
+    name, base = recipe_for(recipe, n_train=description.n_train)
+    if tuning and given.get("epochs") is None:
+        given = given | {"epochs": epochs_for_tuning(description.n_train)}
+    resolved = resolve(
+        changed(base, given),
+        n_train=description.n_train,
+        image_size=description.height,
+        channels=description.channels,
+    )
+    return prepared, Chosen(recipe=None if whole else name, settings=resolved)
+
+
+def _network_of(trained_in: RunFolder, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a model to go on from decides.
+
+    Raises:
+        UserError: One of them was given all the same.
+    """
+    own = fill(TrainSettings, trained_in.settings["train"])
+    decided = flat(own.network) | {"image_size": own.image_size}
+    for name in decided:
+        if given.get(name, decided[name]) != decided[name]:
+            raise UserError(f"--{name.replace('_', '-')} cannot be changed: the model to go on from decides it")
+    return decided
 
 
 def prepare_data(data: str, data_dir: Path | None, image_size: int | None, watch: Watch) -> Prepared:

@@ -7,17 +7,25 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from trialwise.api.images.data import data_and_settings, data_document, run_record, save_trained_on
-from trialwise.api.runs import Part, Watch, ends_well, finish, unwatched
+import torch
+
+from trialwise.api.images.data import data_and_settings, data_document, prepared_again, run_record, save_trained_on
+from trialwise.api.runs import Note, Part, Watch, ends_well, finish, unwatched
+from trialwise.base.errors import UserError
 from trialwise.base.runs import RunFolder, check_out
-from trialwise.base.settings import check_range
-from trialwise.images.networks import n_params
-from trialwise.images.recipes import TrainSettings
-from trialwise.images.saved import save_model
+from trialwise.base.settings import check_range, fill
+from trialwise.images.budget import Cost, cost_of
+from trialwise.images.objective import CHECKPOINT
+from trialwise.images.pace import within_minutes
+from trialwise.images.recipes import RecipeName, expected_accuracy
+from trialwise.images.saved import load_model, save_model
+from trialwise.images.settings import TrainSettings
 from trialwise.images.store import Prepared
 from trialwise.images.train import Training, prepare_training
 from trialwise.statistics.intervals import wilson_interval
+from trialwise.training.checkpoints import Checkpoint
 from trialwise.training.device import free_cores, number_format, pick_device, threads, usable_cores
+from trialwise.tuning.studies import exclusive
 
 FEW_VALUES = 20_000_000  # below so many pixel values one thread is faster than several
 
@@ -25,20 +33,26 @@ FEW_VALUES = 20_000_000  # below so many pixel values one thread is faster than 
 def train(
     data: str = "digits",
     *,
+    recipe: RecipeName = "auto",
     settings: TrainSettings | Mapping[str, Any] | None = None,
+    minutes: float | None = None,
+    start_from: RunFolder | Path | str | None = None,
     seed: int = 0,
     data_dir: Path | None = None,
     n_threads: int | None = None,
     out: Path | None = None,
     watch: Watch = unwatched,
 ) -> RunFolder:
-    """Train an image classifier on "digits", "cifar10", a folder of class folders or an archive of one.
+    """Train an image classifier on a named data set, a folder of class folders or an archive of one.
 
     Args:
         data: What to train on; the test rows stay unread.
-        settings: Fields of `images.recipes.TrainSettings`.
+        recipe: Which settings to begin with; "auto" follows from the size of the data. See `images.recipes`.
+        settings: Fields of `images.settings.TrainSettings` by name, in place of the recipe's; or all of them.
+        minutes: How long training may take: as many epochs as fit at the speed measured here, in place of `epochs`.
+        start_from: A run whose trained model to go on from, with a new head where the classes are others.
         seed: The one seed: validation split, weights, batches, dropout.
-        data_dir: Where CIFAR-10 may lie already.
+        data_dir: Where a named data set may lie already.
         n_threads: PyTorch threads; by default the free cores, or 1 where the images are few.
         out: The run folder to make.
         watch: See `Watch`.
@@ -49,53 +63,140 @@ def train(
     Raises:
         UserError: The data or a setting cannot be used.
         WorkError: The loss is no longer a number.
-        Interrupted: Ctrl-C, after the model as it stands was saved.
+        Interrupted: Ctrl-C, after the model as it stands was saved; `resume_training` goes on.
     """
     start = time.perf_counter()
     check_out(out)
     if n_threads is not None:
         check_range("threads", n_threads, low=1, high=usable_cores())
-    prepared, resolved = data_and_settings(data, settings, data_dir, watch)
-    n_threads = n_threads or _fitting_threads(prepared)
-    dtype = number_format(pick_device()).dtype
-    with threads(n_threads):
-        training = prepare_training(prepared, resolved, seed=seed, split_seed=seed, dtype=dtype)
-        run = RunFolder.create("image-train", run_record(data, data_dir, resolved, prepared), seed=seed, out=out)
-        watch(Part(name=f"train on {prepared.description.name}", total=resolved.epochs))
-        results = []
-        interrupted = False
-        with ends_well(run):
-            try:
-                with closing(training.epochs()) as epochs:
-                    for result in epochs:
-                        results.append(result)
-                        run.add_metrics(dataclasses.asdict(result))
-                        watch(result)
-            except KeyboardInterrupt:
-                interrupted = True
-            # Stopped within an epoch, the weights are no longer those that were scored.
-            valid = training.validate() if interrupted else results[-1].valid
-            n_valid = len(training.valid_index)
-            save_model(training.saved, run.path)
-            save_trained_on(prepared, run.path)
-            document = _training_document(training, prepared, n_threads) | {
-                "epochs": len(results),
-                "valid": valid | {"n": n_valid, "ci95": wilson_interval(round(valid["accuracy"] * n_valid), n_valid)},
-                "seconds": {
-                    "train": sum(result.seconds for result in results),
-                    "total": time.perf_counter() - start,
-                },
-            }
-    return finish(run, document, interrupted=interrupted, hint="the model as it stood is saved there")
+    if minutes is not None:
+        check_range("minutes", minutes, low=0, low_open=True)
+    trained_in = None if start_from is None else _image_run(start_from)
+    prepared, chosen = data_and_settings(data, recipe, settings, data_dir, watch, trained_in=trained_in)
+    record = run_record(data, data_dir, chosen.settings, prepared) | {
+        "recipe": chosen.recipe,
+        "minutes": minutes,
+        "start_from": str(trained_in.path) if trained_in else None,
+        "threads": n_threads or _fitting_threads(prepared),
+        "number_format": str(number_format(pick_device()).dtype).removeprefix("torch."),
+    }
+    with threads(record["threads"]):
+        training = _prepared_training(prepared, record, seed)
+        if minutes is not None:
+            training = within_minutes(training, minutes)
+            record["train"] = dataclasses.asdict(training.settings)
+        cost = cost_of(training.network, training.saved.architecture, dtype=training.dtype)
+        watch(Note(text=_announcement(training, prepared, cost)))
+        run = RunFolder.create("image-train", record, seed=seed, out=out)
+        return _finish_training(run, training, prepared, cost, watch, start)
 
 
-def _training_document(training: Training, prepared: Prepared, n_threads: int) -> dict[str, Any]:
+def resume_training(run: RunFolder | Path | str, *, watch: Watch = unwatched) -> RunFolder:
+    """Go on with a training that was stopped or killed, from its last complete epoch.
+
+    The epochs that are left give the weights of a training never stopped: to the bit on a CPU, with the number of
+    threads it began with.
+
+    Raises:
+        UserError: The run is complete, or its data or its checkpoint is not what it was.
+        Interrupted: Ctrl-C again.
+    """
+    start = time.perf_counter()
+    run = RunFolder.open(run) if not isinstance(run, RunFolder) else run
+    if run.kind != "image-train":
+        raise UserError(
+            f"{run.label} is a run of {run.kind}: expected one of image train",
+            hint=f"trialwise study resume {run.label}",
+        )
+    if run.record["status"] == "complete":
+        raise UserError(f"{run.label} is complete: there is nothing left to train")
+    with exclusive(run.path):
+        prepared = prepared_again(run, watch)
+        with threads(min(run.settings["threads"], usable_cores())):
+            training = _prepared_training(prepared, run.settings, run.seed)
+            cost = cost_of(training.network, training.saved.architecture, dtype=training.dtype)
+            run.reopen()
+            return _finish_training(run, training, prepared, cost, watch, start)
+
+
+def _image_run(run: RunFolder | Path | str) -> RunFolder:
+    opened = run if isinstance(run, RunFolder) else RunFolder.open(run)
+    if not opened.kind.startswith("image-"):
+        raise UserError(f"{opened.label} is a run of {opened.kind}: expected one of image train or image tune")
+    return opened
+
+
+def _prepared_training(prepared: Prepared, record: Mapping[str, Any], seed: int) -> Training:
+    """The training that a run's record describes."""
+    start_from = record["start_from"]
+    return prepare_training(
+        prepared,
+        fill(TrainSettings, record["train"]),
+        seed=seed,
+        split_seed=seed,
+        dtype=getattr(torch, record["number_format"]),
+        start_from=load_model(Path(start_from), torch.device("cpu")) if start_from else None,
+    )
+
+
+def _announcement(training: Training, prepared: Prepared, cost: Cost) -> str:
+    """What is about to happen, and what such a run has given elsewhere."""
+    assert training.settings.epochs is not None
+    text = (
+        f"{cost.n_params:,} parameters, {cost.n_macs / 1e6:.1f} million multiply-adds and {cost.microseconds:.0f} us "
+        f"an image in training here; {training.settings.epochs} epochs of {len(training.train_index):,} images"
+    )
+    expected = expected_accuracy(training.settings, prepared.description.classes)
+    return f"{text}\n{expected}" if expected else text
+
+
+def _finish_training(
+    run: RunFolder, training: Training, prepared: Prepared, cost: Cost, watch: Watch, start: float
+) -> RunFolder:
+    """Train to the end, from the run's checkpoint where it has one, and put the result on record."""
+    watch(Part(name=f"train on {prepared.description.name}", total=training.settings.epochs))
+    checkpoint = Checkpoint(run.path / CHECKPOINT)
+    (run.path / "metrics.jsonl").unlink(missing_ok=True)  # the checkpoint's own results come first, again
+    results = []
+    interrupted = False
+    with ends_well(run):
+        try:
+            with closing(training.epochs(checkpoint)) as epochs:
+                for result in epochs:
+                    results.append(result)
+                    run.add_metrics(dataclasses.asdict(result))
+                    watch(result)
+        except KeyboardInterrupt:
+            interrupted = True
+        # Stopped within an epoch, the weights are no longer those that were scored.
+        valid = training.validate() if interrupted else results[-1].valid
+        n_valid = len(training.valid_index)
+        save_model(training.saved, run.path)
+        save_trained_on(prepared, run.path)
+        document = _training_document(training, prepared, cost, run.settings) | {
+            "epochs": len(results),
+            "valid": valid | {"n": n_valid, "ci95": wilson_interval(round(valid["accuracy"] * n_valid), n_valid)},
+            "seconds": {
+                "train": sum(result.seconds for result in results),
+                "total": time.perf_counter() - start,
+                "per_image": cost.microseconds / 1e6,
+            },
+        }
+    if not interrupted:
+        checkpoint.path.unlink(missing_ok=True)
+    hint = f"the model as it stood is saved there; trialwise image resume {run.label} goes on"
+    return finish(run, document, interrupted=interrupted, hint=hint)
+
+
+def _training_document(training: Training, prepared: Prepared, cost: Cost, record: Mapping[str, Any]) -> dict[str, Any]:
     device = training.images_NHWC.device
     return {
-        "n_params": n_params(training.network),
+        "recipe": record["recipe"],
+        "n_params": cost.n_params,
+        "n_macs": cost.n_macs,
         "architecture": training.saved.architecture.to_document(),
         "device": str(device),
-        "threads": n_threads,
+        "threads": record["threads"],
         "number_format": number_format(device).reason,
         "data": data_document(prepared),
     }

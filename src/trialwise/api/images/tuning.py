@@ -1,6 +1,5 @@
 """Tune image classifiers."""
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,13 @@ from trialwise.api.runs import Watch, check_trials, drive, unwatched
 from trialwise.base.errors import UserError
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out
-from trialwise.base.settings import fill
+from trialwise.base.settings import changed, fill, flat
 from trialwise.images.objective import CHECKPOINT, ImageObjective
-from trialwise.images.recipes import TrainSettings, first_rung_epochs, search_space
+from trialwise.images.recipes import RecipeName
 from trialwise.images.saved import load_model, save_model
+from trialwise.images.settings import TrainSettings, first_rung_epochs, search_space
 from trialwise.images.store import Prepared
-from trialwise.images.train import prepare_training
+from trialwise.images.train import network_for
 from trialwise.training.checkpoints import Checkpoint
 from trialwise.training.device import free_cores, number_format, pick_device
 from trialwise.tuning.driver import StudyPlan, trial_folder
@@ -31,6 +31,7 @@ def tune(
     data: str = "digits",
     *,
     trials: int = 20,
+    recipe: RecipeName = "auto",
     settings: TrainSettings | Mapping[str, Any] | None = None,
     seed: int = 0,
     workers: int | None = None,
@@ -44,7 +45,8 @@ def tune(
     Args:
         data: See `train`.
         trials: Configurations to try; the first is the untuned default.
-        settings: Fields of `images.recipes.TrainSettings`: the default that is searched around, and what stays
+        recipe: Which settings to begin with; see `train`.
+        settings: Fields of `images.settings.TrainSettings`: the default that is searched around, and what stays
             fixed; "epochs" is the length of a trial that is never pruned.
         seed: The one seed.
         workers: Processes of one thread each; by default the free cores.
@@ -65,11 +67,12 @@ def tune(
     check_out(out)
     if workers is not None and workers < 1:
         raise UserError(f"--workers: expected at least 1, got {workers}")
-    prepared, resolved = data_and_settings(data, settings, data_dir, watch, tuning=True)
-    # What cannot be trained is refused before a run is made.
-    prepare_training(prepared, resolved, seed=seed, split_seed=seed)
+    prepared, chosen = data_and_settings(data, recipe, settings, data_dir, watch, tuning=True)
+    resolved = chosen.settings
+    network_for(resolved, prepared.description)  # what cannot be built is refused before a run is made
     space = search_space(resolved, prepared.description.n_train)
     record = run_record(data, data_dir, resolved, prepared) | {
+        "recipe": chosen.recipe,
         "space": space,
         "trials": trials,
         "workers": workers,
@@ -117,7 +120,7 @@ def _continue_tune(run: RunFolder, prepared: Prepared, watch: Watch) -> RunFolde
         "data": data_document(prepared),
     }
 
-    default = {name: getattr(settings, name) for name in space}
+    default = {name: flat(settings)[name] for name in space}
     name = f"tune on {prepared.description.name}"
     return drive(
         run,
@@ -142,13 +145,13 @@ def _keep_winner(run: RunFolder, best: TrialRecord, settings: TrainSettings, pre
     (run.path / "metrics.jsonl").unlink(missing_ok=True)
     for result in Checkpoint(folder / CHECKPOINT).results():
         run.add_metrics(result)
-    winner = dataclasses.replace(settings, **best.params)
+    winner = changed(settings, best.params)
     write_text(run.path / "best.toml", _toml(winner, f"trial {best.number} of {run.path.name}"))
 
 
 def _toml(settings: TrainSettings, origin: str) -> str:
     lines = [f"# {origin}; use it with: trialwise image train DATA --config best.toml"]
-    for name, value in dataclasses.asdict(settings).items():
+    for name, value in flat(settings).items():
         if value is not None:
             lines.append(f"{name} = {repr(value).lower() if isinstance(value, bool) else _toml_value(value)}")
     return "\n".join(lines) + "\n"

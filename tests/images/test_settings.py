@@ -1,30 +1,47 @@
 import pytest
 
 from trialwise.base.errors import UserError
-from trialwise.images.recipes import TrainSettings, epochs_for_tuning, first_rung_epochs, resolve, search_space
+from trialwise.base.settings import fill, flat
+from trialwise.images.settings import TrainSettings, epochs_for_tuning, first_rung_epochs, resolve, search_space
 from trialwise.tuning.spaces import Choice, space_from_document
+
+
+def settings(**values):
+    return fill(TrainSettings, values)
 
 
 def test_what_is_left_open_follows_from_the_data():
     cifar = resolve(TrainSettings(), n_train=50_000, image_size=32, channels=3)
-    assert (cifar.epochs, cifar.batch_size, cifar.shift, cifar.flip, cifar.valid_fraction) == (10, 128, 2, "on", 0.1)
+    assert (cifar.epochs, cifar.batch_size, cifar.augment.shift, cifar.augment.flip, cifar.valid_fraction) == (
+        10,
+        250,
+        2,
+        "on",
+        0.1,
+    )
     digits = resolve(TrainSettings(), n_train=1438, image_size=8, channels=1)
-    assert (digits.epochs, digits.shift, digits.flip, digits.valid_fraction) == (40, 1, "off", 0.2)
+    assert (digits.epochs, digits.augment.shift, digits.augment.flip, digits.valid_fraction) == (40, 1, "off", 0.2)
     assert resolve(TrainSettings(), n_train=40, image_size=8, channels=1).batch_size == 10
     assert (cifar.learning_rate, digits.learning_rate) == (0.1, 0.03)
     assert first_rung_epochs(cifar, 50_000) == 1
-    assert first_rung_epochs(digits, 1438) == 4
+    assert first_rung_epochs(digits, 1438) == 2
     few = resolve(TrainSettings(epochs=2), n_train=40, image_size=8, channels=1)
     assert first_rung_epochs(few, 40) == 1
 
 
 def test_what_is_given_stays():
-    given = TrainSettings(epochs=3, batch_size=7, shift=0, flip="off", valid_fraction=0.3)
+    given = settings(epochs=3, batch_size=7, shift=0, flip="off", valid_fraction=0.3)
     assert resolve(given, n_train=50_000, image_size=32, channels=3) == resolve(
         given, n_train=50_000, image_size=32, channels=1
     )
     kept = resolve(given, n_train=50_000, image_size=32, channels=3)
-    assert (kept.epochs, kept.batch_size, kept.shift, kept.flip, kept.valid_fraction) == (3, 7, 0, "off", 0.3)
+    assert (kept.epochs, kept.batch_size, kept.augment.shift, kept.augment.flip, kept.valid_fraction) == (
+        3,
+        7,
+        0,
+        "off",
+        0.3,
+    )
 
 
 @pytest.mark.parametrize(
@@ -43,16 +60,15 @@ def test_what_is_given_stays():
 )
 def test_a_setting_out_of_range_is_refused_by_its_option(field, value):
     with pytest.raises(UserError, match=f"--{field.replace('_', '-')}: expected"):
-        TrainSettings(**{field: value})
+        settings(**{field: value})
 
 
 @pytest.mark.parametrize("n_train", [30, 1438, 50_000])
 def test_the_default_lies_in_the_space(n_train):
-    settings = resolve(
-        TrainSettings(learning_rate=0.9, width=0.6, weight_decay=0.0), n_train=n_train, image_size=32, channels=3
-    )
-    for name, parameter in space_from_document(search_space(settings, n_train)).items():
-        value = getattr(settings, name)
+    given = settings(learning_rate=0.9, width=0.6, weight_decay=0.0)
+    default = resolve(given, n_train=n_train, image_size=32, channels=3)
+    for name, parameter in space_from_document(search_space(default, n_train)).items():
+        value = flat(default)[name]
         if isinstance(parameter, Choice):
             assert value in parameter.choices
         else:

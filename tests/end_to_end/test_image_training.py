@@ -1,0 +1,121 @@
+"""Recipes, time budgets, going on: `image train` and `image resume` as a user runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from safetensors.torch import load_file
+
+from trialwise import api
+from trialwise.base.errors import UserError
+from trialwise.cli.app import run
+
+
+@pytest.fixture
+def colours(tmp_path, write_images):
+    return write_images(tmp_path / "colours", {"red": 30, "green": 30, "blue": 30})
+
+
+def trained(*arguments, capsys):
+    """The JSON document of an image train in this process."""
+    assert run(["image", "train", *map(str, arguments), "--max-params", "8000", "--threads", "1", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_training_killed_at_any_epoch_goes_on_to_the_weights_of_one_never_killed(colours, tmp_path, capsys):
+    options = ["--epochs", "40", "--set", "average=0.9", "--set", "dropout=0.2"]
+    trained(colours, *options, "--out", tmp_path / "whole", capsys=capsys)
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-m", "trialwise", "image", "train", str(colours), "--max-params", "8000"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [*command, "--threads", "1", *options, "--out", str(killed)], env=environment, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (killed / "checkpoint.pt").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    if json.loads((killed / "run.json").read_text())["status"] == "complete":
+        pytest.skip("the training was over before it could be killed")
+    assert run(["image", "resume", str(killed), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["epochs"] == 40
+    epochs = [json.loads(line)["epoch"] for line in (killed / "metrics.jsonl").read_text().splitlines()]
+    assert epochs == list(range(1, 41))
+    whole = load_file(tmp_path / "whole" / "model.safetensors")
+    resumed = load_file(killed / "model.safetensors")
+    assert all(bool((whole[name] == resumed[name]).all()) for name in whole)
+    assert not (killed / "checkpoint.pt").exists()
+    assert run(["image", "resume", str(killed)]) == 2
+    assert "is complete: there is nothing left to train" in capsys.readouterr().err
+
+
+def test_a_recipe_gives_the_settings_and_an_option_changes_one(colours, tmp_path, capsys):
+    document = trained(colours, "--recipe", "cifar10_minute", "--epochs", 2, "--out", tmp_path / "run", capsys=capsys)
+    assert document["recipe"] == "cifar10_minute"
+    settings = json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["train"]
+    assert settings["epochs"] == 2
+    assert settings["network"]["mirrored"] == "on"
+    assert trained(colours, "--epochs", 1, capsys=capsys)["recipe"] == "folder_small"
+
+
+def test_minutes_become_epochs_at_the_speed_measured_here(colours, tmp_path, capsys):
+    document = trained(colours, "--minutes", "0.05", "--out", tmp_path / "run", capsys=capsys)
+    assert document["epochs"] > 1
+    assert document["epochs"] == json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["train"]["epochs"]
+    with pytest.raises(UserError, match="one epoch takes"):
+        api.train(str(colours), minutes=1e-6)
+
+
+def test_the_size_and_the_cost_are_said_before_training(colours, capsys):
+    assert run(["image", "train", str(colours), "--epochs", "1", "--max-params", "8000"]) == 0
+    text = capsys.readouterr().err
+    assert "parameters" in text
+    assert "million multiply-adds and" in text
+    assert "us an image in training here; 1 epochs of" in text
+
+
+def test_a_trained_model_is_gone_on_from(colours, tmp_path, write_images, capsys):
+    trained(colours, "--epochs", 4, "--out", tmp_path / "first", capsys=capsys)
+    other = write_images(tmp_path / "other", {"cat": 30, "dog": 30})
+    found = trained(other, "--epochs", 15, "--from", tmp_path / "first", capsys=capsys)
+    assert found["valid"]["accuracy"] > 0.9
+    assert found["data"]["classes"] == ["cat", "dog"]
+    given = ["image", "train", str(other), "--from", str(tmp_path / "first"), "--set", "family=plain"]
+    assert run(given) == 2
+    assert "--family cannot be changed: the model to go on from decides it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--recipe", "cifar10_fastest"], "cifar10_fast"),
+        (["--minutes", "0"], "--minutes: expected more than 0"),
+        (["--minutes", "1", "--epochs", "3"], "--minutes and --epochs both say how long to train"),
+        (["--set", "cutout"], "--set cutout: expected NAME=VALUE"),
+        (["--set", "cutot=8"], "did you mean 'cutout'?"),
+        (["--set", "cutout=deep"], "--set: cutout: expected int, got 'deep'"),
+        (["--set", "family=plain", "--set", "mirrored=on"], "a plain network has no mirrored filters"),
+        (["--set", "family=plain", "--set", "small_share=0.5"], "a plain network takes images of one size only"),
+        (["--from", "nowhere"], "no such run folder: nowhere"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_and_nothing_is_left(options, message, colours, capsys, tmp_path):
+    assert run(["image", "train", str(colours), *options]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_only_a_training_is_gone_on_with(tmp_path, capsys):
+    assert run(["optimize", "--trials", "2", "--out", str(tmp_path / "study")]) == 0
+    assert run(["image", "resume", str(tmp_path / "study")]) == 2
+    assert "is a run of optimize: expected one of image train" in capsys.readouterr().err
