@@ -4,6 +4,8 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,3 +53,47 @@ def write_images() -> Callable[..., Path]:
 def pictures(tmp_path, write_images) -> Path:
     """A folder of two classes with ten 12 x 12 colour pictures each, without train/ and test/."""
     return write_images(tmp_path / "pictures", {"cats": 10, "dogs": 10})
+
+
+@pytest.fixture
+def small_model() -> Callable[..., Any]:
+    """A function that makes an untrained `SavedModel` of a few hundred parameters whose BatchNorms do something:
+    `small_model(channels=3, size=16, n_classes=5, network=...)`.
+    """
+
+    def make(*, channels=3, size=16, n_classes=5, network=None):
+        import torch
+        from torch import nn
+
+        from trialwise.images.saved import SavedModel
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network = network or nn.Sequential(
+                nn.Conv2d(channels, 8, 3, padding=1, bias=False),
+                nn.BatchNorm2d(8),
+                nn.ReLU(),
+                nn.Conv2d(8, 16, 3, padding=1, bias=False),
+                nn.MaxPool2d(2),
+                nn.BatchNorm2d(16),
+                nn.ReLU(),
+                nn.AdaptiveMaxPool2d(1),
+                nn.Flatten(),
+                nn.Linear(16, n_classes),
+            )
+            for part in network.modules():
+                if isinstance(part, nn.BatchNorm2d | nn.BatchNorm1d):
+                    nn.init.uniform_(part.weight, 0.5, 1.5)
+                    nn.init.normal_(part.bias)
+                    nn.init.normal_(part.running_mean)
+                    nn.init.uniform_(part.running_var, 0.5, 1.5)
+        return SavedModel(
+            network=network.eval(),
+            architecture=SimpleNamespace(channels=channels, image_size=size, n_classes=n_classes),
+            classes=tuple(f"class {number}" for number in range(n_classes)),
+            mean=torch.tensor([0.5, 0.4, 0.3][:channels]),
+            std=torch.tensor([0.2, 0.25, 0.3][:channels]),
+            flip=False,
+        )
+
+    return make

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from trialwise.api.images.ablation import ablate
     from trialwise.api.images.comparison import compare
     from trialwise.api.images.evaluation import evaluate
+    from trialwise.api.images.explanation import explain
+    from trialwise.api.images.exporting import export
+    from trialwise.api.images.prediction import predict, predict_batches
     from trialwise.api.images.training import resume_training, train
     from trialwise.api.images.tuning import tune
     from trialwise.api.prices import backtest
@@ -22,6 +25,10 @@ _HOMES = {
     "ablate": "images.ablation",
     "compare": "images.comparison",
     "evaluate": "images.evaluation",
+    "explain": "images.explanation",
+    "export": "images.exporting",
+    "predict": "images.prediction",
+    "predict_batches": "images.prediction",
     "resume_training": "images.training",
     "train": "images.training",
     "tune": "images.tuning",
@@ -46,8 +53,12 @@ __all__ = [
     "compare",
     "demo",
     "evaluate",
+    "explain",
+    "export",
     "list_studies",
     "optimize",
+    "predict",
+    "predict_batches",
     "report",
     "resume",
     "resume_training",

@@ -48,6 +48,21 @@ image.command(
     help="Measure a trained model on the test images: once, at the end, with a 95 % interval.",
 )
 image.command(
+    "trialwise.cli.image_use:explain",
+    name="explain",
+    help="Show what a trained model looks at and where it goes wrong, as pictures and in its report.",
+)
+image.command(
+    "trialwise.cli.image_use:export",
+    name="export",
+    help="Write a trained model as a file that other programs can run, checked to give the same answers.",
+)
+image.command(
+    "trialwise.cli.image_use:predict",
+    name="predict",
+    help="Classify images with a trained model: CSV on stdout, or one JSON document.",
+)
+image.command(
     "trialwise.cli.images:ablate",
     name="ablate",
     help="Find out what each ingredient of a training is worth, over seeds.",

@@ -5,7 +5,10 @@ Shapes: H height, W width, C channels (always 3 here; the store keeps one where 
 
 import io
 import logging
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,10 +60,8 @@ def decode(content: Content, *, size: int) -> Picture | str:
         image = Image.fromarray(content)
         return Picture(pixels_HWC=_squared(image, size), is_grey=content.ndim == 2, original_size=image.size)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(_opened(content), formats=_FORMATS) as image:
-                return _decoded(image, size)
+        with _quiet(), Image.open(_opened(content), formats=_FORMATS) as image:
+            return _decoded(image, size)
     except Exception as error:  # Pillow raises nearly anything on a damaged file, SyntaxError included
         return _reason(error, content)
 
@@ -70,12 +71,50 @@ def measure(content: Content) -> tuple[int, int] | None:
     if isinstance(content, np.ndarray):
         return content.shape[1], content.shape[0]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(_opened(content), formats=_FORMATS) as image:
-                return image.size
+        with _quiet(), Image.open(_opened(content), formats=_FORMATS) as image:
+            return image.size
     except Exception:
         return None
+
+
+def with_channels(picture: Picture, channels: int) -> NDArray[np.uint8]:
+    """The picture's pixels (H, W, channels) as a network of that many channels takes them.
+
+    A grey network is given a colour picture's brightness (ITU-R 601, as in Pillow's mode L).
+    """
+    if channels == 3:
+        return picture.pixels_HWC
+    if picture.is_grey:
+        return picture.pixels_HWC[..., :1]
+    return np.asarray(Image.fromarray(picture.pixels_HWC).convert("L"))[..., None]
+
+
+class _Quiet:
+    """How many threads want no warnings now, and the filters to put back when the last one is done.
+
+    `warnings.catch_warnings` alone is not safe in threads: whoever leaves last would put back another's filters.
+    """
+
+    lock = threading.Lock()
+    n_inside = 0
+    guard: warnings.catch_warnings
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with _Quiet.lock:
+        if _Quiet.n_inside == 0:
+            _Quiet.guard = warnings.catch_warnings()
+            _Quiet.guard.__enter__()
+            warnings.simplefilter("ignore")
+        _Quiet.n_inside += 1
+    try:
+        yield
+    finally:
+        with _Quiet.lock:
+            _Quiet.n_inside -= 1
+            if _Quiet.n_inside == 0:
+                _Quiet.guard.__exit__(None, None, None)
 
 
 def _opened(content: bytes | Path) -> io.BytesIO | Path:

@@ -3,14 +3,19 @@
 import base64
 import dataclasses
 import io
+import warnings
 from collections.abc import Sequence
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from PIL import Image
 
 BLUE, ORANGE, GREEN, GREY, RED = "#0072b2", "#e69f00", "#009e73", "#8c8c8c", "#d55e00"  # Okabe & Ito 2008
+
+PNG_LIMIT_BYTES = 80_000  # eight of them, as text, leave a page below 1 MB
+_DOTS_PER_INCH = 110
 
 _STYLE = {
     "svg.fonttype": "none",
@@ -35,17 +40,21 @@ class Picture:
         name: A file name without its ending.
         caption: What to look at, in a sentence.
         alt: What is to be seen, for those who cannot see it.
-        svg: The drawing.
+        svg: The drawing; empty where it is made of pixels.
+        png: The drawing where it is made of pixels.
     """
 
     name: str
     caption: str
     alt: str
-    svg: str
+    svg: str = ""
+    png: bytes = b""
 
     @property
     def source(self) -> str:
         """The drawing as a data URI, so that a page needs no second file."""
+        if self.png:
+            return "data:image/png;base64," + base64.b64encode(self.png).decode()
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
 
 
@@ -83,3 +92,25 @@ def to_svg(figure: Figure) -> str:
     with mpl.rc_context(_STYLE):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as a PNG of at most `PNG_LIMIT_BYTES`: of fewer colours, and then of fewer pixels, where it must be.
+
+    Letters that the font has not are drawn as boxes, as the caption beside the figure has them anyway.
+    """
+    png = b""
+    for dots_per_inch in (_DOTS_PER_INCH, _DOTS_PER_INCH * 3 // 4, _DOTS_PER_INCH // 2):
+        buffer = io.BytesIO()
+        with mpl.rc_context(_STYLE), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from font", category=UserWarning)
+            figure.savefig(buffer, format="png", dpi=dots_per_inch, metadata={"Software": None})
+        for n_colours in (None, 256, 64, 32):
+            image = Image.open(buffer).convert("RGB")
+            image = image.quantize(n_colours) if n_colours else image
+            written = io.BytesIO()
+            image.save(written, "PNG", optimize=True)
+            png = written.getvalue()
+            if len(png) <= PNG_LIMIT_BYTES:
+                return png
+    return png

@@ -10,6 +10,7 @@ from trialwise.base.files import read_json
 from trialwise.base.runs import RunFolder
 from trialwise.reports import figures
 from trialwise.reports.drawing import Picture
+from trialwise.reports.explained import explained
 from trialwise.reports.image_sections import evaluation_chapters
 from trialwise.reports.parts import Section, Table
 from trialwise.reports.verdicts import number, verdict
@@ -75,7 +76,7 @@ def _image_train(run: RunFolder) -> Section:
             *_data_facts(result["data"]),
         ),
         pictures=_learning_curves(run),
-        chapters=evaluation_chapters(run),
+        chapters=(*evaluation_chapters(run), *explained(run)),
         notes=_data_notes(result["data"]),
     )
 
@@ -127,7 +128,7 @@ def _image_tune(run: RunFolder) -> Section:
             *_importances(result),
         ),
         tables=(*_winner_table(result), *_trials_table(trials)),
-        chapters=evaluation_chapters(run),
+        chapters=(*evaluation_chapters(run), *explained(run)),
         notes=_data_notes(result["data"]),
     )
 

@@ -27,6 +27,24 @@ def number(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
+def explanation_sentence(document: Mapping[str, Any]) -> str:
+    """What `image explain` found, in a sentence."""
+    images = document["images"] if document["n"] > 1 else document["images"].replace("images", "image", 1)
+    if not document["n_labelled"]:
+        known = "whose classes are" if document["n"] > 1 else "whose class is"
+        return f"Explained on {document['n']:,} {images}, {known} not known."
+    n_wrong = document["n_wrong"]
+    wrong = f"{n_wrong:,}" if n_wrong else "none"
+    are = "are" if n_wrong > 1 else "is"
+    sentence = f"Of {document['n_labelled']:,} {images}, {wrong} {are} classified wrongly"
+    if not document["pairs"]:
+        return f"{sentence}."
+    pair = document["pairs"][0]
+    return (
+        f"{sentence}; most often {pair['true']} is taken for {pair['predicted']} ({pair['n']:,} of {pair['n_true']:,})."
+    )
+
+
 def _optimize_sentence(result: Mapping[str, Any], _: Any) -> str:
     if result["best_value"] is None:
         return f"None of {result['n_trials']} trials of {result['function']} gave a value."
