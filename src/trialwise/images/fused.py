@@ -13,6 +13,7 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from trialwise.images.networks import written_out
 from trialwise.images.saved import SavedModel
 
 # Logits (B, K) in float32 from uint8 images (B, H, W, C).
@@ -40,7 +41,7 @@ def ready_network(saved: SavedModel, dtype: torch.dtype) -> Network:
         saved: The model; its network is not changed.
         dtype: What convolutions are computed in; see `training.device.number_format`.
     """
-    plain = copy.deepcopy(saved.network).eval()
+    plain = written_out(saved.network).eval()
     careful = _with_preprocessing(saved, _autocast(plain, saved.mean.device, dtype), torch.float32)
     try:
         fast = _with_preprocessing(saved, _converted(fold_batch_norms(plain), dtype), dtype)
