@@ -13,6 +13,7 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from trialwise.images.networks import MirroredBatchNorm2d, MirroredConv2d
 from trialwise.images.saved import SavedModel
 
 # Logits (B, K) in float32 from uint8 images (B, H, W, C).
@@ -58,7 +59,7 @@ def fold_batch_norms(network: nn.Module) -> fx.GraphModule:
     Raises:
         Exception: Whatever `torch.fx` raises on a network whose steps depend on its input.
     """
-    root = copy.deepcopy(network).eval()
+    root = _without_mirrors(copy.deepcopy(network).eval())
     graph = _Tracer().trace(root)
     module = fx.GraphModule(root, graph)
     uses = Counter(node.target for node in graph.nodes if node.op == "call_module")
@@ -68,7 +69,7 @@ def fold_batch_norms(network: nn.Module) -> fx.GraphModule:
             continue
         source, is_pooled = _before_pooling(module, node.all_input_nodes[0])
         convolution = _module(module, source, nn.Conv2d)
-        if convolution is None or uses[source.target] > 1 or len(source.users) > 1:
+        if convolution is None or uses[source.target] > 1 or len(_readers(source)) > 1:
             continue
         if is_pooled and norm.weight is not None and not bool((norm.weight > 0).all()):
             continue
@@ -78,6 +79,25 @@ def fold_batch_norms(network: nn.Module) -> fx.GraphModule:
     module.delete_all_unused_submodules()
     module.recompile()
     return module
+
+
+def _without_mirrors(network: nn.Module) -> nn.Module:
+    """The network with the mirrored halves of its filters written out, as they no longer change."""
+    for name, part in list(network.named_modules()):
+        if isinstance(part, MirroredConv2d):
+            weight = torch.cat([part.weight, part.weight.flip(3)[:, part.partner]])
+            plain = nn.Conv2d(weight.shape[1], weight.shape[0], kernel_size=3, padding=1, bias=part.bias is not None)
+            plain.weight = nn.Parameter(weight.detach())
+            if part.bias is not None:
+                plain.bias = nn.Parameter(part.bias.detach().repeat(2))
+            network.set_submodule(name, plain.eval())
+        elif isinstance(part, MirroredBatchNorm2d):
+            norm = nn.BatchNorm2d(2 * part.num_features, eps=part.eps)
+            norm.load_state_dict(
+                {key: kept.repeat(2) if kept.ndim else kept for key, kept in part.state_dict().items()}
+            )
+            network.set_submodule(name, norm.to(part.bias.device).eval())
+    return network
 
 
 class _Tracer(fx.Tracer):
@@ -111,9 +131,14 @@ def _module(module: fx.GraphModule, node: object, kind: type[Kind]) -> Kind | No
 def _before_pooling(module: fx.GraphModule, node: fx.Node) -> tuple[fx.Node, bool]:
     """The node before any max poolings that nothing else looks at, and whether there were any."""
     is_pooled = False
-    while len(node.users) == 1 and (is_pool := _is_pool(module, node)) is not None:
+    while len(_readers(node)) == 1 and (is_pool := _is_pool(module, node)) is not None:
         node, is_pooled = node.all_input_nodes[0], is_pooled or is_pool
     return node, is_pooled
+
+
+def _readers(node: fx.Node) -> list[fx.Node]:
+    """What is computed from a node's values; who asks for its shape alone does not count."""
+    return [user for user in node.users if not (user.target is getattr and user.args[1] == "shape")]
 
 
 def _is_pool(module: fx.GraphModule, node: fx.Node) -> bool | None:
