@@ -50,6 +50,8 @@ def refused(capsys, tmp_path):
         ("image train missing-folder", "missing-folder"),
         ("image train cifar11", "did you mean 'cifar10'?"),
         ("image evaluate missing-run", "no such run folder: missing-run"),
+        ("image compare", "expected two runs to compare, got 0"),
+        ("image compare missing-run other-run", "no such run folder: missing-run"),
         ("price backtest missing.csv", "missing.csv"),
         ("price backtest --test-fraction 0.9", "--test-fraction: expected"),
         ("study resume missing-run", "no such run folder"),
@@ -132,6 +134,8 @@ def test_data_that_changed_since_the_training_is_refused(capsys, tmp_path, write
     (folder / "a" / "000.png").unlink()
     assert run(["image", "evaluate", "trained"]) == 2
     assert "is not what it was" in capsys.readouterr().err
+    assert run(["image", "compare", "trained", "trained"]) == 2
+    assert "hint: trialwise image evaluate trained" in capsys.readouterr().err
 
 
 def test_a_failing_function_ends_with_exit_1_and_its_traceback(tmp_path):

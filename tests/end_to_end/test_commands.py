@@ -83,6 +83,9 @@ def test_an_image_is_trained_tuned_and_evaluated_once(colours, tmp_path):
     assert tested["ci95"][0] <= tested["accuracy"] <= tested["ci95"][1]
     assert tested["n"] == 18
     assert 0 <= tested["accuracy_tta"] <= 1
+    assert tested["calibration"]["temperature"] == trained["temperature"] != 1.0
+    assert tested["near_duplicates"]["threshold"] >= 0.7
+    assert set(tested["label_errors"]) == {"test", "valid"}
     assert "accuracy_tta" not in document("image", "evaluate", trained["run"])["test"]
     assert document("image", "evaluate", trained["run"])["times_opened"] == 3
     # A tuned model is a model like any other, and its settings train another one.
@@ -90,7 +93,15 @@ def test_an_image_is_trained_tuned_and_evaluated_once(colours, tmp_path):
     assert tuned["counts"]["pruned"] >= 1
     assert tuned["best"]["number"] in range(5)
     assert tuned["default"]["number"] == 0
-    assert document("image", "evaluate", "tuned")["test"]["n"] == 18
+    robust = document("image", "evaluate", "tuned", "--robustness")["test"]
+    assert robust["n"] == 18
+    assert len(robust["robustness"]["corruptions"]) == 7
+    page = (Path("tuned") / "report.html").read_text()
+    assert "<h3>When the images get worse</h3>" in page
+    compared = document("image", "compare", trained["run"], "tuned")
+    assert compared["plain"]["n"] == 18
+    assert compared["plain"]["interval"][0] <= compared["plain"]["difference"] <= compared["plain"]["interval"][1]
+    assert 0 < compared["plain"]["p_value"] <= 1
     again = document("image", "train", colours, "--config", Path("tuned") / "best.toml", "--epochs", 1)
     assert again["epochs"] == 1
     shown = document("study", "show", "tuned")

@@ -55,5 +55,5 @@ def test_the_command_trains_every_kind_over_seeds(tmp_path, write_images, capsys
     assert all(len(row["differences"]) == 2 for row in document["effects"])
     page = (tmp_path / "run" / "report.html").read_text()
     assert "mirrored filters" in page
-    assert run([*given[:4], "--seeds", "0"]) == 2
+    assert run([*given[:3], "--seeds", "0"]) == 2
     assert "--seeds: expected at least 1" in capsys.readouterr().err

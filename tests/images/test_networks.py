@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from trialwise.base.errors import UserError
 from trialwise.images.budget import architecture_for, cost_of, n_macs
-from trialwise.images.networks import build_network, n_params
+from trialwise.images.networks import MirroredBatchNorm2d, MirroredConv2d, build_network, n_params, written_out
 from trialwise.images.whitening import whiten
 
 
@@ -114,3 +114,17 @@ def test_multiplications_are_counted_as_by_hand():
     first, second = found.widths
     # 8 x 8 outputs of 9 inputs, then 4 x 4 outputs of 9 x first, then 2 x 2 x second features.
     assert n_macs(found) == 64 * 9 * first + 16 * 9 * first * second + 2 * 4 * second
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_written_out_filters_give_the_same_answers(batch_norm):
+    images = torch.randn(32, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    network = build_network(architecture(mirrored=True, batch_norm=batch_norm), seed=0)
+    whiten(network, [images])
+    network(images)
+    plain = written_out(network.eval())
+    assert not any(isinstance(layer, MirroredConv2d | MirroredBatchNorm2d) for layer in plain.modules())
+    with torch.no_grad():
+        wanted, found = network(images), plain(images)
+    assert (wanted - found).abs().max() < 1e-5 * wanted.abs().max()
+    assert n_params(plain) > 1.8 * n_params(network)

@@ -44,7 +44,7 @@ def test_a_plain_set_is_learnt_and_measured_on_rows_never_seen(prepared):
     training = start(prepared, epochs=12)
     results = list(training.epochs())
     assert results[-1].valid["accuracy"] == 1.0
-    test = evaluate(training.saved, prepared, tta=True)
+    test = evaluate(training.saved, prepared, tta=True).document
     assert test["accuracy"] == test["accuracy_tta"] == 1.0
     assert test["n"] == prepared.description.n_test == 24
     assert test["ci95"][0] < 1.0
@@ -135,11 +135,11 @@ def test_other_data_is_measured_without_the_pictures_that_were_trained_on(prepar
     list(training.epochs())
     trained_on = np.frombuffer(b"".join(picture_digests(training.images_NHWC.numpy())), np.uint8).reshape(-1, 8)
     with_new = write_images(tmp_path / "colours", {"red": 45, "green": 35, "blue": 55})  # the old ones and 15 more
-    found = evaluate(training.saved, prepare(find_source(str(with_new))), tta=False, trained_on=trained_on)
+    found = evaluate(training.saved, prepare(find_source(str(with_new))), tta=False, trained_on=trained_on).document
     assert found["n_seen_in_training"] == prepared.description.n_train
     assert found["n"] == 135 - prepared.description.n_train
     grey = prepare(find_source(str(write_images(tmp_path / "grey", {"red": 9, "green": 9, "blue": 9}, mode="L"))))
-    assert evaluate(training.saved, grey, tta=False, trained_on=trained_on)["n"] == 27
+    assert evaluate(training.saved, grey, tta=False, trained_on=trained_on).document["n"] == 27
     nothing = dataclasses.replace(training.saved)
     # The model learns from three channels, so grey pictures were trained on with three alike.
     as_colour = [np.repeat(np.load(grey.folder / f"{part}_images.npy"), 3, axis=-1) for part in ("train", "test")]

@@ -22,6 +22,7 @@ def test_all_verbs_are_there():
         "optimize",
         "report",
         "image ablate",
+        "image compare",
         "image evaluate",
         "image explain",
         "image export",

@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
-from trialwise.statistics.comparisons import block_bootstrap_interval, diebold_mariano
+from trialwise.statistics.comparisons import (
+    block_bootstrap_interval,
+    compare_accuracies,
+    diebold_mariano,
+    mcnemar_exact,
+    paired_difference_interval,
+)
 
 
 def test_one_step_is_the_paired_t_test():
@@ -129,3 +137,79 @@ def test_blocks_that_cannot_be_drawn(n_rows, length):
         block_bootstrap_interval(
             np.zeros((n_rows, 1)), mean_of_first, generator=np.random.default_rng(0), block_length=length
         )
+
+
+def test_mcnemar_by_hand():
+    assert mcnemar_exact(0, 0) == 1.0
+    assert mcnemar_exact(0, 5) == pytest.approx(2 / 32)
+    assert mcnemar_exact(1, 5) == pytest.approx(2 * 7 / 64)
+    assert mcnemar_exact(3, 3) == 1.0
+
+
+def quartic_interval(only_first, only_second, n):
+    """The ends of Tango's interval as roots of a polynomial: Yang, Sun & Hardin 2013, a derivation of its own."""
+    g = stats.norm.ppf(0.975) ** 2
+    d, s = only_second - only_first, only_second + only_first
+    coefficients = [
+        n**2 * (n / g + 1) ** 2,
+        -n * d * (n / g + 1) * (4 * n / g + 1),
+        2 * n * d**2 * (3 * n / g + 2) / g - n**2 * (s / g + 1),
+        n * d * (2 * s / g + 1) - d**3 * (4 * n / g + 1) / g,
+        d**2 * (d**2 / g - s) / g,
+    ]
+    roots = np.roots(coefficients)
+    return roots[np.abs(roots.imag) < 1e-6].real
+
+
+counts = st.integers(1, 2000).flatmap(
+    lambda n: st.integers(0, n).flatmap(lambda a: st.tuples(st.just(a), st.integers(0, n - a), st.just(n)))
+)
+
+
+@given(counts)
+def test_the_paired_interval_is_tangos(found):
+    only_first, only_second, n = found
+    low, high = paired_difference_interval(only_first, only_second, n)
+    assert -1 <= low <= (only_second - only_first) / n <= high <= 1
+    roots = quartic_interval(*found)
+    for end in (low, high):
+        assert abs(end) == 1 or np.abs(roots - end).min() < 1e-5
+    mirrored = paired_difference_interval(only_second, only_first, n)
+    assert mirrored == pytest.approx((-high, -low), abs=1e-7)
+
+
+def test_a_published_interval():
+    # Airway hyper-responsiveness of Bentur et al. 2009, as in Fagerland, Lydersen & Laake 2014.
+    low, high = paired_difference_interval(7, 1, 21)
+    assert (low, high) == (pytest.approx(-0.517, abs=5e-4), pytest.approx(-0.026, abs=5e-4))
+
+
+def test_no_differing_row_still_leaves_an_interval():
+    low, high = paired_difference_interval(0, 0, 100)
+    assert -0.05 < low < 0 < high < 0.05
+
+
+def test_the_paired_interval_holds_the_truth_about_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    held = 0
+    for _ in range(400):
+        only_first, only_second, _ = generator.multinomial(1000, [0.05, 0.08, 0.87])
+        low, high = paired_difference_interval(int(only_first), int(only_second), 1000)
+        held += low <= 0.03 <= high
+    assert 0.92 <= held / 400 <= 0.98
+
+
+def test_two_classifiers_row_by_row():
+    first = np.array([1, 1, 1, 0, 0, 0, 0, 1], dtype=bool)
+    second = np.array([1, 1, 0, 1, 1, 1, 0, 1], dtype=bool)
+    found = compare_accuracies(first, second)
+    assert (found.both_right, found.only_first, found.only_second, found.both_wrong) == (3, 1, 3, 1)
+    assert found.difference == second.mean() - first.mean()
+    assert found.p_value == mcnemar_exact(1, 3)
+    assert compare_accuracies(second, first).difference == -found.difference
+
+
+def test_accuracies_that_cannot_be_compared():
+    for first, second in [([], []), ([True], [True, False])]:
+        with pytest.raises(ValueError, match="expected two equally long lists of rows"):
+            compare_accuracies(first, second)

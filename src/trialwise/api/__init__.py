@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from trialwise.api.demo import demo
     from trialwise.api.functions import optimize
     from trialwise.api.images.ablation import ablate
+    from trialwise.api.images.comparison import compare
     from trialwise.api.images.evaluation import evaluate
     from trialwise.api.images.explanation import explain
     from trialwise.api.images.exporting import export
@@ -22,6 +23,7 @@ _HOMES = {
     "demo": "demo",
     "optimize": "functions",
     "ablate": "images.ablation",
+    "compare": "images.comparison",
     "evaluate": "images.evaluation",
     "explain": "images.explanation",
     "export": "images.exporting",
@@ -48,6 +50,7 @@ __all__ = [
     "Watch",
     "ablate",
     "backtest",
+    "compare",
     "demo",
     "evaluate",
     "explain",

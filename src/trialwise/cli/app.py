@@ -67,6 +67,11 @@ image.command(
     name="ablate",
     help="Find out what each ingredient of a training is worth, over seeds.",
 )
+image.command(
+    "trialwise.cli.images:compare",
+    name="compare",
+    help="Say whether two classifiers really differ, row for row on the same test images.",
+)
 app.command(image)
 
 price = App(name="price", help="Forecast prices from a CSV, the naive forecast always beside it.")

@@ -132,7 +132,10 @@ def evaluate(
     data: Annotated[str | None, Parameter(help="Other test images; left out, those of the run's own data")] = None,
     /,
     *,
-    tta: Annotated[bool, Parameter(negative="", help="Also average each image with its mirror image")] = False,
+    tta: Annotated[bool, Parameter(negative="", help="Also average over each image moved and mirrored")] = False,
+    robustness: Annotated[
+        bool, Parameter(negative="", help="Also measure on corrupted images: noise, blur, light, JPEG and others")
+    ] = False,
     data_dir: DataDir = None,
     output: Output = Output(),  # noqa: B008
 ) -> None:
@@ -140,16 +143,35 @@ def evaluate(
     from trialwise import api
 
     with watching() as watch:
-        document = api.evaluate(run, data, data_dir=data_dir, tta=tta, out=output.out, watch=watch)
-    text = document["verdict"]
+        document = api.evaluate(
+            run, data, data_dir=data_dir, tta=tta, robustness=robustness, out=output.out, watch=watch
+        )
+    give(document, _evaluation_text(document), json=output.json)
+
+
+def compare(
+    *runs: Annotated[Path, Parameter(help="Two runs that image evaluate has measured, or more that differ in seed")],
+    output: Output = Output(),  # noqa: B008
+) -> None:
+    """Say whether two classifiers really differ, row for row on the same test images."""
+    from trialwise import api
+
+    document = api.compare(runs)
+    give(document, document["verdict"], json=output.json, out=output.out)
+
+
+def _evaluation_text(document: dict) -> str:
+    from trialwise.reports.verdicts import evaluation_lines
+
+    lines = [document["verdict"], *evaluation_lines(document["test"])]
     if document["test"]["n_seen_in_training"]:
-        text += f"\nleft out: {document['test']['n_seen_in_training']} images that the model was trained on"
+        lines.append(f"left out: {document['test']['n_seen_in_training']} images that the model was trained on")
     if "report" in document:
-        text += f"\nreport: {document['report']}"
+        lines.append(f"report: {document['report']}")
     if document["times_opened"] > 1:
         times = document["times_opened"]
-        text += f"\nnote: the test images were read {times} times for this run; choosing by them would be peeking"
-    give(document, text, json=output.json)
+        lines.append(f"note: the test images were read {times} times for this run; choosing by them would be peeking")
+    return "\n".join(lines)
 
 
 def ablate(

@@ -44,6 +44,14 @@ def shifted_batch(
     return images_NHWC[index_B[:, None, None], rows_BH[:, :, None], columns_BW[:, None, :]]
 
 
+def moved_by(images_NHWC: torch.Tensor, pixels: int) -> torch.Tensor:
+    """All images moved down and right by `pixels` (up and left where negative), edges mirrored."""
+    _, height, width, _ = images_NHWC.shape
+    rows_H = _mirrored(torch.arange(height, device=images_NHWC.device) - pixels, height)
+    columns_W = _mirrored(torch.arange(width, device=images_NHWC.device) - pixels, width)
+    return images_NHWC[:, rows_H][:, :, columns_W]
+
+
 def alternating_flips(row_seed: int, index_B: torch.Tensor, epoch: int) -> torch.Tensor:
     """Which of the rows `index_B` to turn in this epoch: each row at random at first, then every other epoch.
 

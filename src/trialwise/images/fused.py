@@ -3,7 +3,6 @@
 Shapes: B images of a batch, C channels, H height, W width, K classes.
 """
 
-import copy
 import operator
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from trialwise.images.networks import MirroredBatchNorm2d, MirroredConv2d
+from trialwise.images.networks import written_out
 from trialwise.images.saved import SavedModel
 
 # Logits (B, K) in float32 from uint8 images (B, H, W, C).
@@ -41,7 +40,7 @@ def ready_network(saved: SavedModel, dtype: torch.dtype) -> Network:
         saved: The model; its network is not changed.
         dtype: What convolutions are computed in; see `training.device.number_format`.
     """
-    plain = copy.deepcopy(saved.network).eval()
+    plain = written_out(saved.network).eval()
     careful = _with_preprocessing(saved, _autocast(plain, saved.mean.device, dtype), torch.float32)
     try:
         fast = _with_preprocessing(saved, _converted(fold_batch_norms(plain), dtype), dtype)
@@ -59,7 +58,7 @@ def fold_batch_norms(network: nn.Module) -> fx.GraphModule:
     Raises:
         Exception: Whatever `torch.fx` raises on a network whose steps depend on its input.
     """
-    root = _without_mirrors(copy.deepcopy(network).eval())
+    root = written_out(network).eval()
     graph = _Tracer().trace(root)
     module = fx.GraphModule(root, graph)
     uses = Counter(node.target for node in graph.nodes if node.op == "call_module")
@@ -79,25 +78,6 @@ def fold_batch_norms(network: nn.Module) -> fx.GraphModule:
     module.delete_all_unused_submodules()
     module.recompile()
     return module
-
-
-def _without_mirrors(network: nn.Module) -> nn.Module:
-    """The network with the mirrored halves of its filters written out, as they no longer change."""
-    for name, part in list(network.named_modules()):
-        if isinstance(part, MirroredConv2d):
-            weight = torch.cat([part.weight, part.weight.flip(3)[:, part.partner]])
-            plain = nn.Conv2d(weight.shape[1], weight.shape[0], kernel_size=3, padding=1, bias=part.bias is not None)
-            plain.weight = nn.Parameter(weight.detach())
-            if part.bias is not None:
-                plain.bias = nn.Parameter(part.bias.detach().repeat(2))
-            network.set_submodule(name, plain.eval())
-        elif isinstance(part, MirroredBatchNorm2d):
-            norm = nn.BatchNorm2d(2 * part.num_features, eps=part.eps)
-            norm.load_state_dict(
-                {key: kept.repeat(2) if kept.ndim else kept for key, kept in part.state_dict().items()}
-            )
-            network.set_submodule(name, norm.to(part.bias.device).eval())
-    return network
 
 
 class _Tracer(fx.Tracer):

@@ -3,6 +3,7 @@
 Shapes: B images, C channels, H height, W width, K classes.
 """
 
+import copy
 import dataclasses
 import math
 from typing import Any
@@ -78,12 +79,16 @@ def stem_shape(channels: int, image_size: int) -> StemShape:
 
 def n_stages(channels: int, image_size: int) -> int:
     """As many as bring the maps down to 3 to 7 pixels, halving in each; at least two."""
-    return max(2, _n_halvings(channels, image_size))
+    return max(2, _n_halvings(_stem_side(channels, image_size)))
 
 
-def _n_halvings(channels: int, image_size: int) -> int:
+def _stem_side(channels: int, image_size: int) -> int:
+    """The side of the maps behind the stem."""
     stem = stem_shape(channels, image_size)
-    side = (image_size + 2 * stem.padding - stem.kernel) // stem.stride + 1
+    return (image_size + 2 * stem.padding - stem.kernel) // stem.stride + 1
+
+
+def _n_halvings(side: int) -> int:
     return max(0, (side // 3).bit_length() - 1)
 
 
@@ -111,10 +116,14 @@ class MirroredConv2d(nn.Module):
 
     def forward(self, maps_BCHW: torch.Tensor) -> torch.Tensor:
         """Maps of `width_out` channels, of the same size."""
+        weight, bias = self.all_filters()
+        return nn.functional.conv2d(maps_BCHW, weight, bias, padding=1)
+
+    def all_filters(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The filters (width_out, width_in, 3, 3), mirrored ones last, and their biases."""
         weight = torch.cat([self.weight, self.weight.flip(3)[:, self.partner]])
         bias = None if self.bias is None else self.bias.repeat(2)
-        weight = weight.contiguous(memory_format=torch.channels_last)
-        return nn.functional.conv2d(maps_BCHW, weight, bias, padding=1)
+        return weight.contiguous(memory_format=torch.channels_last), bias
 
 
 class MirroredBatchNorm2d(nn.BatchNorm2d):
@@ -136,9 +145,12 @@ class ConvBlock(nn.Module):
     BatchNorm has no scale, as in those records; the filters that follow have one.
     """
 
-    def __init__(self, width_in: int, width_out: int, *, mirrored: bool, batch_norm: bool, halve: bool = False) -> None:
+    def __init__(
+        self, width_in: int, width_out: int, *, mirrored: bool, batch_norm: bool, halved_side: int | None = None
+    ) -> None:
         super().__init__()
-        self.halve = halve
+        # Windows of 2 pixels fill an even side, windows of 3 an odd one: so left and right are treated alike.
+        self.pool = nn.Identity() if halved_side is None else nn.MaxPool2d(2 + halved_side % 2, 2)
         self.convolution: nn.Module
         self.norm: nn.Module
         if mirrored:
@@ -156,10 +168,7 @@ class ConvBlock(nn.Module):
 
     def forward(self, maps_BCHW: torch.Tensor) -> torch.Tensor:
         """Maps of `width_out` channels, half as high and wide where the block halves."""
-        maps_BCHW = self.convolution(maps_BCHW)
-        if self.halve:  # windows of 2 pixels fill an even side, windows of 3 an odd one: so both treat mirrors alike
-            maps_BCHW = nn.functional.max_pool2d(maps_BCHW, 2 + maps_BCHW.shape[-1] % 2, 2)
-        return nn.functional.silu(self.norm(maps_BCHW))
+        return nn.functional.silu(self.norm(self.pool(self.convolution(maps_BCHW))))
 
 
 class Residual(nn.Module):
@@ -190,12 +199,14 @@ class ResidualCNN(nn.Module):
         self.stem.weight.requires_grad_(False)
         self.mirrored = architecture.mirrored
         kind = {"mirrored": architecture.mirrored, "batch_norm": architecture.batch_norm}
-        n_halvings = _n_halvings(architecture.channels, architecture.image_size)
+        side = _stem_side(architecture.channels, architecture.image_size)
+        n_halvings = _n_halvings(side)
         stages: list[nn.Module] = []
         width_before = shape.width
         for i, width in enumerate(architecture.widths):
-            halve = i >= len(architecture.widths) - n_halvings
-            stages.append(ConvBlock(width_before, width, halve=halve, **kind))
+            halved_side = side if i >= len(architecture.widths) - n_halvings else None
+            stages.append(ConvBlock(width_before, width, halved_side=halved_side, **kind))
+            side = side if halved_side is None else side // 2
             stages += [Residual(width, shortcut=architecture.shortcuts, **kind) for _ in range(architecture.depth)]
             width_before = width
         self.stages = nn.Sequential(*stages)
@@ -266,3 +277,21 @@ def build_network(architecture: Architecture, *, seed: int) -> nn.Module:
 def n_params(network: nn.Module) -> int:
     """The number of parameters, frozen ones included."""
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def written_out(network: nn.Module) -> nn.Module:
+    """A copy in which all mirrored filters are ordinary ones: the same answers, for tools that know only those."""
+    network = copy.deepcopy(network)
+    for name, layer in list(network.named_modules()):
+        if isinstance(layer, MirroredConv2d):
+            weight, bias = layer.all_filters()
+            plain = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1, bias=bias is not None)
+            state = {"weight": weight} | ({} if bias is None else {"bias": bias})
+        elif isinstance(layer, MirroredBatchNorm2d):
+            plain = nn.BatchNorm2d(2 * layer.num_features, eps=layer.eps, momentum=layer.momentum)
+            state = {key: value.repeat(2) if value.ndim else value for key, value in layer.state_dict().items()}
+        else:
+            continue
+        plain.load_state_dict({key: value.detach() for key, value in state.items()})
+        network.set_submodule(name, plain.to(layer.weight.device).train(layer.training))
+    return network.to(memory_format=torch.channels_last)  # type: ignore[no-matching-overload]

@@ -3,11 +3,11 @@
 import dataclasses
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import torch
 
 from trialwise.base.settings import changed
+from trialwise.images.calibrate import calibrated
 from trialwise.images.networks import n_params
 from trialwise.images.saved import save_model
 from trialwise.images.settings import TrainSettings
@@ -48,5 +48,5 @@ class ImageObjective:
             for result in results:
                 trial.notes["train_loss"] = result.train_loss
                 if result.epoch == trial.max_epochs:
-                    save_model(training.saved, Path(trial.folder))
+                    save_model(calibrated(training, trial.folder), trial.folder)
                 yield result.valid["accuracy"]

@@ -79,7 +79,7 @@ def predictor(saved: SavedModel, *, dtype: torch.dtype, n_workers: int) -> Predi
     return Predictor(
         saved=saved,
         network=ready_network(saved, dtype),
-        temperature=getattr(saved, "temperature", 1.0),
+        temperature=saved.temperature,
         n_workers=n_workers,
         batch_size=fitting if saved.mean.device.type == "cpu" else _BATCH_ON_A_GPU,
     )

@@ -36,7 +36,7 @@ class _WithPreprocessing(nn.Module):
         self.network = copy.deepcopy(saved.network).float()
         self.register_buffer("mean_C", 255 * saved.mean)
         self.register_buffer("std_C", 255 * saved.std)
-        self.temperature = getattr(saved, "temperature", 1.0)
+        self.temperature = saved.temperature
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Probabilities and logits (N, K) of uint8 images (N, H, W, C)."""

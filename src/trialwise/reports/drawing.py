@@ -65,6 +65,18 @@ def new_figure(width: float = 6.4, height: float = 4.0) -> tuple[Figure, Axes]:
         return figure, figure.add_subplot()
 
 
+def new_grid(n: int, columns: int, *, side: float = 1.1) -> tuple[Figure, list[Axes]]:
+    """A figure with axes for `n` small images, row by row; `side` in inches."""
+    columns = min(n, columns)
+    rows = -(-n // columns)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(columns * side, rows * (side + 0.35)), layout="constrained")
+        axes = [figure.add_subplot(rows, columns, number) for number in range(1, n + 1)]
+    for each in axes:
+        each.set_axis_off()
+    return figure, axes
+
+
 def above(axes: Axes, lines: Sequence[Line2D] | None = None) -> None:
     """A legend above the axes, where it hides nothing; of `lines`, or of everything with a label."""
     handles, labels = axes.get_legend_handles_labels()

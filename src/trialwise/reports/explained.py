@@ -1,6 +1,5 @@
 """What `image explain` left in a run folder, for the page."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,25 +7,17 @@ from trialwise.base.errors import UserError
 from trialwise.base.files import file_sha256, read_json
 from trialwise.base.runs import RunFolder
 from trialwise.reports.drawing import Picture
+from trialwise.reports.parts import Chapter, Table
 from trialwise.reports.verdicts import explanation_sentence, percent
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Explained:
-    """Pictures, tables (caption, head and rows) and notes; all empty where there is no explanation of this model."""
-
-    pictures: tuple[Picture, ...] = ()
-    tables: tuple[Mapping[str, Any], ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-def explained(run: RunFolder) -> Explained:
-    """The explanation in the folder, unless it is damaged or of a model that the run no longer has."""
+def explained(run: RunFolder) -> tuple[Chapter, ...]:
+    """The chapter on the explanation in the folder; none where it is damaged or of a model the run no longer has."""
     folder = run.path / "explain"
     try:
         document = read_json(folder / "explanation.json")
         if document["model_sha256"] != file_sha256(run.path / "model.safetensors"):
-            return Explained()
+            return ()
         pictures = tuple(
             Picture(
                 name=found["file"].removesuffix(".png"),
@@ -36,13 +27,17 @@ def explained(run: RunFolder) -> Explained:
             )
             for found in document["pictures"]
         )
-        notes = (explanation_sentence(document), *document["notes"])
-        return Explained(pictures=pictures, tables=_tables(document), notes=notes)
+        sentences = (explanation_sentence(document), *document["notes"])
+        return (
+            Chapter(
+                heading="What the network looks at", sentences=sentences, tables=_tables(document), pictures=pictures
+            ),
+        )
     except (UserError, OSError, KeyError, TypeError):
-        return Explained()
+        return ()
 
 
-def _tables(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+def _tables(document: Mapping[str, Any]) -> tuple[Table, ...]:
     pairs = tuple(
         (
             found["true"],
@@ -57,11 +52,11 @@ def _tables(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
         (found["file"], found["true"], found["predicted"], percent(found["probability"]))
         for found in document["mistakes"]
     )
-    tables: list[Mapping[str, Any]] = []
+    tables: list[Table] = []
     if pairs:
         head = ("true", "taken for", "images", "of", "share")
-        tables.append({"caption": f"Most confusing pairs among the {document['images']}", "head": head, "rows": pairs})
+        tables.append(Table(caption=f"Most confusing pairs among the {document['images']}", head=head, rows=pairs))
     if mistakes:
         head = ("image", "true", "predicted", "probability")
-        tables.append({"caption": "The most confident mistakes", "head": head, "rows": mistakes})
+        tables.append(Table(caption="The most confident mistakes", head=head, rows=mistakes))
     return tuple(tables)

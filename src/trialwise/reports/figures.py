@@ -145,6 +145,25 @@ def importances(shares: Mapping[str, float], *, n_trials: int, epochs: int | Non
     )
 
 
+def effects(rows: Sequence[Mapping[str, Any]]) -> Picture:
+    """What each ingredient adds in points of accuracy, with its interval, largest on top."""
+    drawn = [row for row in rows if row["effect"] is not None][::-1]
+    figure, axes = new_figure(6.4, 0.9 + 0.35 * len(drawn))
+    for place, row in enumerate(drawn):
+        if row["ci95"]:
+            axes.plot([100 * end for end in row["ci95"]], [place, place], color=BLUE, linewidth=2)
+        axes.plot(100 * row["effect"], place, "o", color=BLUE)
+    axes.axvline(0, color=GREY, linewidth=1)
+    axes.set_yticks(range(len(drawn)), [row["name"] for row in drawn])
+    axes.set(xlabel="points of validation accuracy that it adds", ylim=(-0.6, len(drawn) - 0.4))
+    return Picture(
+        name="effects",
+        caption="What each ingredient adds, taken away or brought in alone (lines: 95 % interval over seeds).",
+        alt="Effects: " + ", ".join(f"{row['name']} {100 * row['effect']:+.1f} points" for row in drawn[::-1]) + ".",
+        svg=to_svg(figure),
+    )
+
+
 def trial_curves(trials: Sequence[Mapping[str, Any]], best_number: int | None, *, value_name: str) -> Picture:
     """Each trial's score by epoch; the winner, the untuned default and the pruned ones told apart."""
     figure, axes = new_figure()

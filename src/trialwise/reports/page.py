@@ -27,7 +27,7 @@ def write_report(runs: Sequence[RunFolder], path: Path, *, title: str | None = N
         started=runs[0].record["started"][:16].replace("T", " ") + " UTC",
     )
     for run, about in zip(runs, sections, strict=True):
-        for picture in about.pictures:
+        for picture in about.all_pictures():
             if not picture.svg:  # it lies as a PNG where the section found it
                 continue
             write_text(run.path / "figures" / f"{picture.name}.svg", picture.svg)

@@ -11,40 +11,10 @@ from trialwise.base.runs import RunFolder
 from trialwise.reports import figures
 from trialwise.reports.drawing import Picture
 from trialwise.reports.explained import explained
-from trialwise.reports.verdicts import number, percent, verdict
+from trialwise.reports.image_sections import evaluation_chapters
+from trialwise.reports.parts import Section, Table
+from trialwise.reports.verdicts import number, verdict
 from trialwise.tuning.studies import Study
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Table:
-    """A small table: a caption, column heads and rows of text."""
-
-    caption: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Section:
-    """One run on the page.
-
-    Attributes:
-        title: What was done.
-        verdict: What was found, in a sentence.
-        facts: Names and values worth a glance.
-        pictures: The figures.
-        tables: The numbers.
-        notes: What a reader should know, a sentence each.
-        repeat: What it takes to do it again, names and values.
-    """
-
-    title: str
-    verdict: str
-    facts: tuple[tuple[str, str], ...] = ()
-    pictures: tuple[Picture, ...] = ()
-    tables: tuple[Table, ...] = ()
-    notes: tuple[str, ...] = ()
-    repeat: tuple[tuple[str, str], ...] = ()
 
 
 def section(run: RunFolder) -> Section:
@@ -94,8 +64,7 @@ def _optimize(run: RunFolder) -> Section:
 
 
 def _image_train(run: RunFolder) -> Section:
-    result, found = run.result, explained(run)
-    evaluation = run.record.get("evaluation")
+    result = run.result
     return Section(
         title=f"Classifier for {result['data']['name']}",
         verdict=verdict(run.kind, run.result, run.record.get("evaluation")),
@@ -106,16 +75,42 @@ def _image_train(run: RunFolder) -> Section:
             ("numbers", result["number_format"]),
             *_data_facts(result["data"]),
         ),
-        pictures=(*_learning_curves(run), *_confusion(evaluation), *found.pictures),
-        tables=(*_class_table(evaluation), *(Table(**table) for table in found.tables)),
-        notes=(*_data_notes(result["data"]), *found.notes),
+        pictures=_learning_curves(run),
+        chapters=(*evaluation_chapters(run), *explained(run)),
+        notes=_data_notes(result["data"]),
+    )
+
+
+def _image_ablate(run: RunFolder) -> Section:
+    result = run.result
+    rows = tuple(
+        (
+            row["name"] + ("" if row["is_in_recipe"] else " (brought in)"),
+            "no training was done" if row["effect"] is None else f"{100 * row['effect']:+.2f}",
+            "{:+.2f} to {:+.2f}".format(*(100 * end for end in row["ci95"])) if row["ci95"] else "",
+            ", ".join(f"{100 * difference:+.2f}" for difference in row["differences"]),
+        )
+        for row in result["effects"]
+    )
+    head = ("ingredient", "points it adds", "95 % interval", "seed by seed")
+    is_drawn = any(row["effect"] is not None for row in result["effects"])
+    return Section(
+        title=f"What each ingredient is worth on {result['data']['name']}",
+        verdict=verdict(run.kind, run.result, run.record.get("evaluation")),
+        facts=(
+            ("trainings", f"{result['n_seeds']} of each kind, {result['epochs']} epochs each"),
+            ("time", f"{result['seconds']:.1f} s"),
+            *_data_facts(result["data"]),
+        ),
+        pictures=(figures.effects(result["effects"]),) if is_drawn else (),
+        tables=(Table(caption="Validation accuracy with everything minus without it", head=head, rows=rows),),
+        notes=_data_notes(result["data"]),
     )
 
 
 def _image_tune(run: RunFolder) -> Section:
-    result, found = run.result, explained(run)
+    result = run.result
     trials = read_json(run.path / "trials.json")
-    evaluation = run.record.get("evaluation")
     curves = (figures.trial_curves(trials, result["best_trial"], value_name="validation accuracy"),) if trials else ()
     return Section(
         title=f"Tuning on {result['data']['name']}",
@@ -131,16 +126,10 @@ def _image_tune(run: RunFolder) -> Section:
             *curves,
             *_learning_curves(run),
             *_importances(result),
-            *_confusion(evaluation),
-            *found.pictures,
         ),
-        tables=(
-            *_winner_table(result),
-            *_class_table(evaluation),
-            *(Table(**table) for table in found.tables),
-            *_trials_table(trials),
-        ),
-        notes=(*_data_notes(result["data"]), *found.notes),
+        tables=(*_winner_table(result), *_trials_table(trials)),
+        chapters=(*evaluation_chapters(run), *explained(run)),
+        notes=_data_notes(result["data"]),
     )
 
 
@@ -192,6 +181,7 @@ def _price_backtest(run: RunFolder) -> Section:
 _BUILDERS: dict[str, Callable[[RunFolder], Section]] = {
     "optimize": _optimize,
     "image-train": _image_train,
+    "image-ablate": _image_ablate,
     "image-tune": _image_tune,
     "price-backtest": _price_backtest,
 }
@@ -223,33 +213,11 @@ def _importances(result: Mapping[str, Any]) -> tuple[Picture, ...]:
     return (figures.importances(found["shares"], n_trials=found["n_trials"], epochs=epochs),)
 
 
-def _interval(interval: Sequence[float]) -> str:
-    return f"{percent(interval[0])} to {percent(interval[1])}"
-
-
 def _learning_curves(run: RunFolder) -> tuple[Picture, ...]:
     metrics = run.metrics()
     if not metrics:
         return ()
     return (figures.learning_curves(metrics, score_name="accuracy", score_label="validation accuracy"),)
-
-
-def _confusion(evaluation: Mapping[str, Any] | None) -> tuple[Picture, ...]:
-    if not evaluation:
-        return ()
-    return (figures.confusion(evaluation["test"]["confusion"], evaluation["test"]["classes"]),)
-
-
-def _class_table(evaluation: Mapping[str, Any] | None) -> tuple[Table, ...]:
-    if not evaluation:
-        return ()
-    rows = tuple(
-        (name, f"{found['n']:,}", *((percent(found["accuracy"]), _interval(found["ci95"])) if found["n"] else ("", "")))
-        for name, found in evaluation["test"]["per_class"].items()
-    )
-    return (
-        Table(caption="Test accuracy by class", head=("class", "test images", "right", "95 % interval"), rows=rows),
-    )
 
 
 def _winner_table(result: Mapping[str, Any]) -> tuple[Table, ...]:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+SIGNIFICANT = 0.05
+
 
 def verdict(kind: str, result: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -> str:
     """The sentence for a run's result.
@@ -91,7 +93,7 @@ def _test_words(evaluation: Mapping[str, Any] | None) -> str:
     words = f"; {percent(test['accuracy'])} of {test['n']:,} test images of {evaluation['data']['name']}"
     words += f" (95 % interval {percent(low)} to {percent(high)})"
     if "accuracy_tta" in test:
-        words += f", {percent(test['accuracy_tta'])} when averaged with their mirror images"
+        words += f", {percent(test['accuracy_tta'])} when averaged over moved and mirrored views"
     return words
 
 
@@ -108,6 +110,71 @@ def _ablate_sentence(result: Mapping[str, Any], _: Any) -> str:
         f"(mean of {seeds}); "
         + (f"what an ingredient adds: {told}" if told else "no ingredient's worth can be told from the spread of seeds")
         + (f"; {rest} others cannot be told from none." if told and rest else ".")
+    )
+
+
+def evaluation_lines(test: Mapping[str, Any]) -> list[str]:
+    """What to know beside the plain accuracy, a line each, in the order of the report."""
+    lines = []
+    duplicates, calibration = test["near_duplicates"], test["calibration"]
+    if duplicates and duplicates["n"]:
+        others = duplicates["without"]
+        right = f": {percent(others['accuracy'])} of the others are right" if others["n"] else ""
+        lines.append(f"near-duplicates: {duplicates['n']:,} test images are training images too, or nearly{right}")
+    before, after = (100 * calibration[name]["ece"] for name in ("before", "after"))
+    lines.append(
+        f"calibration: confidence is off by {before:.1f} points, by {after:.1f} with the temperature "
+        f"{calibration['temperature']:.2f}"
+    )
+    if test["confused_pairs"]:
+        worst = test["confused_pairs"][0]
+        times = "once" if worst["n"] == 1 else f"{worst['n']:,} times"
+        lines.append(f"most confused: {worst['true']} taken for {worst['predicted']}, {times}")
+    doubted, wrong = (sum(found[name] for found in test["label_errors"].values()) for name in ("n", "n_wrong"))
+    if doubted:
+        lines.append(
+            f"labels in doubt: {doubted:,} of the {wrong:,} images it gets wrong; the report shows the likeliest"
+        )
+    if "robustness" in test:
+        found = test["robustness"]
+        worst = min(found["corruptions"], key=lambda name: found["corruptions"][name]["mean"])
+        lowest = percent(found["corruptions"][worst]["mean"])
+        lines.append(f"corrupted images: {percent(found['mean'])} on average, {lowest} under {worst}, the worst")
+    return lines
+
+
+def comparison_sentence(first: str, second: str, found: Mapping[str, Any]) -> str:
+    """Which of two classifiers is better on the same test rows, if that can be told.
+
+    Args:
+        first: What people call the first run.
+        second: And the second.
+        found: The fields of a `PairedAccuracies`, JSON or not.
+    """
+    low, high = found["interval"]
+    p_value = found["p_value"]
+    p = "McNemar p < 0.0001" if p_value < 0.0001 else f"McNemar p = {p_value:.3g}"
+    # On the verge the exact test and the interval may disagree; then nothing is claimed.
+    is_told = p_value < SIGNIFICANT and (low > 0) == (high > 0)
+    if is_told:
+        better, sign = (second, 1) if found["difference"] > 0 else (first, -1)
+        points = f"{100 * abs(found['difference']):.2f}"
+        ends = sorted(100 * sign * end for end in (low, high))
+        return (
+            f"{better} is better by {points} points on {found['n']:,} test images "
+            f"(95 % interval {ends[0]:.2f} to {ends[1]:.2f}, {p})."
+        )
+    return (
+        f"No difference can be told between {first} and {second} on {found['n']:,} test images: "
+        f"{100 * found['difference']:+.2f} points (95 % interval {100 * low:+.2f} to {100 * high:+.2f}, {p})."
+    )
+
+
+def seeds_sentence(found: Mapping[str, Any]) -> str:
+    """How far the same training differs from seed to seed."""
+    return (
+        f"{found['n_runs']} runs that differ in the seed alone: {percent(found['mean'])} on average, "
+        f"standard deviation {100 * found['sd']:.2f} points, {percent(found['min'])} to {percent(found['max'])}."
     )
 
 

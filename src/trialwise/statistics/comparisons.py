@@ -1,6 +1,6 @@
-"""Is one forecast better than another, or only luckier?
+"""Is one forecast, or one classifier, better than another, or only luckier?
 
-Legend: N rows in order of time, K columns.
+Legend: N rows (of forecasts: in order of time), K columns.
 """
 
 import dataclasses
@@ -8,7 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+from scipy.optimize import root_scalar
 from scipy.special import stdtr
+
+_JUST_OFF = 1e-9  # from the measured difference, where the equation of the interval's ends has a root of its own
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -106,3 +110,102 @@ def block_bootstrap_interval(
     # The nearest resample, not a mean of two: a statistic may be infinite.
     low, high = np.quantile(results, [(1 - level) / 2, (1 + level) / 2], method="nearest")
     return float(low), float(high)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PairedAccuracies:
+    """Two classifiers on the same rows.
+
+    Attributes:
+        n: Rows.
+        both_right: Rows that both get right.
+        only_first: Rows that the first alone gets right.
+        only_second: Rows that the second alone gets right.
+        both_wrong: Rows that neither gets right.
+        difference: The second's accuracy less the first's.
+        interval: Of the difference, at the level asked for.
+        p_value: McNemar's exact test, two-sided.
+    """
+
+    n: int
+    both_right: int
+    only_first: int
+    only_second: int
+    both_wrong: int
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+
+
+def compare_accuracies(first_N: ArrayLike, second_N: ArrayLike, *, level: float = 0.95) -> PairedAccuracies:
+    """How much more often the second classifier is right than the first, on rows that both have answered.
+
+    Args:
+        first_N: (N,) whether the first is right.
+        second_N: (N,) the same of the second, row for row.
+        level: Of the interval, in (0, 1).
+
+    Raises:
+        ValueError: There are no rows, or not as many of one as of the other.
+    """
+    first_N, second_N = np.asarray(first_N, dtype=bool), np.asarray(second_N, dtype=bool)
+    n = first_N.size
+    if first_N.shape != second_N.shape or first_N.ndim != 1 or n == 0:
+        raise ValueError(f"expected two equally long lists of rows, got shapes {first_N.shape} and {second_N.shape}")
+    only_first, only_second = int((first_N & ~second_N).sum()), int((second_N & ~first_N).sum())
+    return PairedAccuracies(
+        n=n,
+        both_right=int((first_N & second_N).sum()),
+        only_first=only_first,
+        only_second=only_second,
+        both_wrong=int((~first_N & ~second_N).sum()),
+        difference=(only_second - only_first) / n,
+        interval=paired_difference_interval(only_first, only_second, n, level=level),
+        p_value=mcnemar_exact(only_first, only_second),
+    )
+
+
+def mcnemar_exact(only_first: int, only_second: int) -> float:
+    """The two-sided p-value that two classifiers are equally often right, from the rows on which they differ.
+
+    McNemar 1947, "Note on the sampling error of the difference between correlated proportions"; here the exact
+    binomial test: if both are equally good, each differing row is a fair coin.
+    """
+    if only_first + only_second == 0:
+        return 1.0
+    return float(stats.binomtest(only_first, only_first + only_second, 0.5).pvalue)
+
+
+def paired_difference_interval(
+    only_first: int, only_second: int, n: int, *, level: float = 0.95
+) -> tuple[float, float]:
+    """The score interval of the difference of two shares measured on the same rows, second less first, within [-1, 1].
+
+    Tango 1998, "Equivalence test and confidence interval for the difference in proportions for the paired-sample
+    design": all differences that a score test does not reject. At 0 that test is McNemar's (without correction), so
+    that interval and test agree but for cases on the verge.
+
+    Args:
+        only_first: Rows that the first alone gets right.
+        only_second: Rows that the second alone gets right.
+        n: All rows, those included on which both agree.
+        level: In (0, 1).
+    """
+    z = float(stats.norm.ppf((1 + level) / 2))
+    difference = (only_second - only_first) / n
+
+    def excess(delta: float) -> float:
+        """Above 0 where the score test rejects `delta`."""
+        b = -(only_first + only_second) + (2 * n - only_second + only_first) * delta
+        c = -only_first * delta * (1 - delta)
+        # The most likely share of rows that only the first gets right; rounding may take the root below 0.
+        share = (np.sqrt(max(0.0, b * b - 8 * n * c)) - b) / (4 * n)
+        variance = n * (2 * share + delta * (1 - delta))
+        return (n * difference - n * delta) ** 2 - z * z * variance
+
+    def end(low: float, high: float) -> float:
+        return float(root_scalar(excess, bracket=(low, high), method="brentq", xtol=1e-12).root)
+
+    low = -1.0 if difference <= -1 else end(-1.0, difference - _JUST_OFF)
+    high = 1.0 if difference >= 1 else end(difference + _JUST_OFF, 1.0)
+    return low, high

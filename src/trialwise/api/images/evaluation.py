@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 
 from trialwise.api.images.data import TRAINED_ON, data_document, prepare_data, prepared_again
-from trialwise.api.runs import Watch, report, unwatched
+from trialwise.api.runs import Stage, Watch, report, unwatched
 from trialwise.base.errors import UserError
 from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.images.evaluate import evaluate as evaluate_on_test
+from trialwise.images.predictions import PICTURES_FILE, load_valid, save_arrays, save_predictions
 from trialwise.images.saved import load_model
+from trialwise.images.store import Rows, open_train
 from trialwise.reports.verdicts import verdict
 from trialwise.training.device import free_cores, pick_device, threads
 
@@ -22,6 +24,7 @@ def evaluate(
     *,
     data_dir: Path | None = None,
     tta: bool = False,
+    robustness: bool = False,
     out: Path | None = None,
     watch: Watch = unwatched,
 ) -> dict[str, Any]:
@@ -32,51 +35,89 @@ def evaluate(
         data: Other images of the same classes: their test folder, or all of them where they have none; images that
             the run was trained on are left out and counted. By default the test rows of the run's own data.
         data_dir: Where CIFAR-10 may lie already.
-        tta: Give the accuracy averaged over mirror images beside the plain one.
+        tta: Give the accuracy averaged over moved and mirrored views beside the plain one.
+        robustness: Give the accuracy on corrupted images too: noise, blur, light, compression, something in front.
         out: A folder for `evaluation.json`, beside what the run folder keeps.
         watch: See `Watch`.
 
     Returns:
-        "test" with "accuracy", "ci95", "n", "accuracy_tta" where asked, "per_class", "confusion"; and "times_opened":
-        how often the test rows were read for this run, since a number looked at often is no longer a fresh one.
+        "test" with "accuracy", "ci95", "n", "accuracy_tta" where asked, "per_class", "confusion", "confused_pairs",
+        "calibration", "near_duplicates", "label_errors", "robustness" where asked; and "times_opened": how often the
+        test rows were read for this run, since a number looked at often is no longer a fresh one.
 
     Raises:
         UserError: The run holds no image model, the data does not fit it, or it is not what it was.
     """
     check_out(out)
+    run = open_classifier(run)
+    saved = load_model(run.path, pick_device())
+    own = data is None
+    if data is None:
+        prepared, trained_on = prepared_again(run, watch), None
+    else:
+        prepared = prepare_data(data, data_dir, saved.architecture.image_size, watch)
+        trained_on = np.load(run.path / TRAINED_ON, allow_pickle=False)
+    times_opened = _count_opening(run)
+    with threads(free_cores()):
+        found = evaluate_on_test(
+            saved,
+            prepared,
+            tta=tta,
+            robustness=robustness,
+            trained_on=trained_on,
+            train=open_train(prepared) if own else _own_training_rows(run, watch),
+            valid=load_valid(run.path) if own else None,
+            progress=lambda step, done, total: watch(Stage(name=step, done=done, total=total)),
+        )
+    document: dict[str, Any] = {
+        "schema": "trialwise.image-evaluate/1",
+        "run": run.label,
+        "test": found.document,
+        "data": data_document(prepared),
+        "trial": run.result.get("best_trial"),
+        "times_opened": times_opened,
+        "valid": {"accuracy": _valid_accuracy(run)},
+    }
+    document["verdict"] = verdict(run.kind, run.result, document)
+    if own:
+        document["report"] = f"{run.label}/report.html"
+        save_predictions(found.predictions, run.path)
+        save_arrays(run.path / PICTURES_FILE, found.pictures)
+        run.record["evaluation"] = document
+        run.save()
+        report([run])
+    write_json((out or run.path) / ("evaluation.json" if own else "evaluation-elsewhere.json"), document)
+    return document
+
+
+def open_classifier(run: RunFolder | Path | str) -> RunFolder:
+    """The run of `train` or `tune` in a folder.
+
+    Raises:
+        UserError: It is no such run, or it has no result yet.
+    """
     run = run if isinstance(run, RunFolder) else RunFolder.open(run)
     if not run.kind.startswith("image-"):
         raise UserError(f"{run.label} is a run of {run.kind}: expected one of image train or image tune")
     if "data" not in run.result:
         on = f"trialwise study resume {run.label}" if run.kind == "image-tune" else "train again"
         raise UserError(f"{run.label} was stopped before it had a result", hint=on)
-    saved = load_model(run.path, pick_device())
-    if data is None:
-        prepared, trained_on = prepared_again(run, watch), None
-    else:
-        prepared = prepare_data(data, data_dir, saved.architecture.image_size, watch)
-        trained_on = np.load(run.path / TRAINED_ON, allow_pickle=False)
+    return run
+
+
+def _count_opening(run: RunFolder) -> int:
+    """How often the test rows have been read for this run, with this time."""
     run.record["test_opened"] = run.record.get("test_opened", 0) + 1
     run.save()  # before they are read: what is looked at counts, whatever happens next
-    with threads(free_cores()):
-        test = evaluate_on_test(saved, prepared, tta=tta, trained_on=trained_on)
-    document: dict[str, Any] = {
-        "schema": "trialwise.image-evaluate/1",
-        "run": run.label,
-        "test": test,
-        "data": data_document(prepared),
-        "trial": run.result.get("best_trial"),
-        "times_opened": run.record["test_opened"],
-        "valid": {"accuracy": _valid_accuracy(run)},
-    }
-    document["verdict"] = verdict(run.kind, run.result, document)
-    if data is None:
-        document["report"] = f"{run.label}/report.html"
-        run.record["evaluation"] = document
-        run.save()
-        report([run])
-    write_json((out or run.path) / ("evaluation.json" if data is None else "evaluation-elsewhere.json"), document)
-    return document
+    return run.record["test_opened"]
+
+
+def _own_training_rows(run: RunFolder, watch: Watch) -> Rows | None:
+    """What the run was trained on; None where it is gone or has changed, which does not matter for other data."""
+    try:
+        return open_train(prepared_again(run, watch))
+    except UserError:
+        return None
 
 
 def _valid_accuracy(run: RunFolder) -> float | None:

@@ -15,6 +15,7 @@ from trialwise.base.errors import UserError
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import check_range, fill
 from trialwise.images.budget import Cost, cost_of
+from trialwise.images.calibrate import calibrated
 from trialwise.images.objective import CHECKPOINT
 from trialwise.images.pace import within_minutes
 from trialwise.images.recipes import RecipeName, expected_accuracy
@@ -171,10 +172,12 @@ def _finish_training(
         # Stopped within an epoch, the weights are no longer those that were scored.
         valid = training.validate() if interrupted else results[-1].valid
         n_valid = len(training.valid_index)
-        save_model(training.saved, run.path)
+        saved = calibrated(training, run.path)
+        save_model(saved, run.path)
         save_trained_on(prepared, run.path)
         document = _training_document(training, prepared, cost, run.settings) | {
             "epochs": len(results),
+            "temperature": saved.temperature,
             "valid": valid | {"n": n_valid, "ci95": wilson_interval(round(valid["accuracy"] * n_valid), n_valid)},
             "seconds": {
                 "train": sum(result.seconds for result in results),

@@ -11,6 +11,7 @@ from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import changed, fill, flat
 from trialwise.images.objective import CHECKPOINT, ImageObjective
+from trialwise.images.predictions import copy_valid
 from trialwise.images.recipes import RecipeName
 from trialwise.images.saved import load_model, save_model
 from trialwise.images.settings import TrainSettings, first_rung_epochs, search_space
@@ -141,6 +142,7 @@ def _keep_winner(run: RunFolder, best: TrialRecord, settings: TrainSettings, pre
         run.record["evaluation"] = None  # it was of another winner
     folder = trial_folder(run.path, best.number)
     save_model(load_model(folder, pick_device()), run.path)
+    copy_valid(folder, run.path)
     save_trained_on(prepared, run.path)
     (run.path / "metrics.jsonl").unlink(missing_ok=True)
     for result in Checkpoint(folder / CHECKPOINT).results():

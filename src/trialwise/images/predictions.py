@@ -1,0 +1,110 @@
+"""What a classifier said of each row, on disk: for comparing classifiers, and for statistics nobody thought of yet.
+
+Shapes: N rows, K classes.
+"""
+
+import dataclasses
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialwise.base.errors import UserError
+from trialwise.base.files import replacing
+
+VALID_FILE = "valid_predictions.npz"
+TEST_FILE = "test_predictions.npz"
+PICTURES_FILE = "evaluation_pictures.npz"  # the images that a report on the test rows shows
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ValidPredictions:
+    """What the kept weights say of the validation rows.
+
+    Attributes:
+        rows_N: int64, their positions among the training rows of the store.
+        labels_N: int64, their given classes.
+        logits_NK: float32, before any temperature.
+    """
+
+    rows_N: NDArray[np.int64]
+    labels_N: NDArray[np.int64]
+    logits_NK: NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TestPredictions:
+    """What a classifier says of the test rows.
+
+    Attributes:
+        digests_N8: uint8, the hash of each row's pixels, by which rows are found again in other data.
+        labels_N: int64, their given classes.
+        plain_N: int64, the predicted classes.
+        tta_N: int64, the classes predicted from views of each image together; None where not asked for.
+    """
+
+    __test__ = False  # no test, whatever pytest thinks of the name
+
+    digests_N8: NDArray[np.uint8]
+    labels_N: NDArray[np.int64]
+    plain_N: NDArray[np.int64]
+    tta_N: NDArray[np.int64] | None = None
+
+
+def save_predictions(found: ValidPredictions | TestPredictions, folder: Path) -> None:
+    """Write them into `folder`, whole or not at all."""
+    arrays = {name: array for name, array in vars(found).items() if array is not None}
+    save_arrays(folder / (VALID_FILE if isinstance(found, ValidPredictions) else TEST_FILE), arrays)
+
+
+def load_valid(folder: Path) -> ValidPredictions | None:
+    """What was kept in `folder`; None where nothing was.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    arrays = load_arrays(folder / VALID_FILE, ("rows_N", "labels_N", "logits_NK"))
+    return ValidPredictions(**arrays) if arrays else None
+
+
+def load_test(folder: Path) -> TestPredictions | None:
+    """What was kept in `folder`; None where nothing was.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    arrays = load_arrays(folder / TEST_FILE, ("digests_N8", "labels_N", "plain_N"))
+    return TestPredictions(**arrays) if arrays else None
+
+
+def copy_valid(source: Path, target: Path) -> None:
+    """Make the predictions kept in `target` those of `source`, or none where it has none."""
+    found = load_valid(source)
+    (target / VALID_FILE).unlink(missing_ok=True)
+    if found is not None:
+        save_predictions(found, target)
+
+
+def save_arrays(file: Path, arrays: dict[str, NDArray]) -> None:
+    """Write named arrays to `file`, whole or not at all."""
+    with replacing(file) as partial, partial.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[bad-argument-type]
+
+
+def load_arrays(file: Path, wanted: tuple[str, ...] = ()) -> dict[str, NDArray]:
+    """The arrays of `file`; none where there is no file.
+
+    Raises:
+        UserError: The file is damaged, or one of `wanted` is not in it.
+    """
+    if not file.exists():
+        return {}
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{file} is damaged: {error}", hint="make it again: image evaluate, or train again") from None
+    if missing := set(wanted) - arrays.keys():
+        raise UserError(f"{file} is damaged: it has no {', '.join(sorted(missing))}")
+    return arrays
