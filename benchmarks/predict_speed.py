@@ -1,7 +1,8 @@
 """Claim: `predict` classifies 32 x 32 images many times faster than the usual evaluation loop, with the same answers.
 
-The goal is 20,000 images a second on two cores for the default network of 200,000 parameters, from memory; what
-files on disk give is bound by decoding and said separately. Run on an idle machine:
+Images a second on all cores for the default network of 200,000 parameters, from memory (20,000 on two cores was the
+goal; docs/decisions/0009 says what stands in its way), and from files on disk, which is bound by decoding.
+Run on an idle machine:
 .venv/bin/python benchmarks/predict_speed.py
 Peers in the same run, one after the other in every round: the loop of most notebooks (float32, NCHW, batches of 500,
 PyTorch's own threads), and the same network under bfloat16 autocast with channels-last memory.
