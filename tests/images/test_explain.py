@@ -94,7 +94,7 @@ def test_layers_are_listed_with_the_maps_they_put_out(small_model, inputs_BCHW):
         ("3", 16, 16),
         ("4", 16, 8),
     ]
-    assert [layer.name for layer in typical_layers(layers, 3)] == ["3", "6"]
+    assert [layer.name for layer in typical_layers(layers, 3)] == ["2", "6"]  # activated, not the bare layer "3"
     assert cam_layer(layers).name == "6"
     maps_BCHW = feature_maps(network, inputs_BCHW, "2")
     np.testing.assert_allclose(maps_BCHW, network[:3](inputs_BCHW).detach().numpy(), atol=1e-6)

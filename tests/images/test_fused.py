@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from trialwise.images.augment import normalised
+from trialwise.images.budget import architecture_for
 from trialwise.images.fused import fold_batch_norms, ready_network
+from trialwise.images.networks import build_network
 from trialwise.training.device import threads
 
 
@@ -73,6 +75,65 @@ def test_a_batch_norm_after_a_pooling_is_folded_only_where_its_scales_are_positi
     saved.network[5].weight.data[0] = -1.0
     folded = fold_batch_norms(saved.network)
     assert n_norms(folded) == 1
+    inputs_BCHW = normalised(images_BHWC, saved.mean, saved.std)
+    with torch.inference_mode():
+        torch.testing.assert_close(folded(inputs_BCHW), saved.network(inputs_BCHW), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("family", "mirrored", "batch_norm", "shortcuts"),
+    [
+        ("residual", False, True, True),
+        ("residual", True, True, True),
+        ("residual", True, False, True),
+        ("residual", False, True, False),
+        ("plain", False, True, True),
+        ("feed_forward", False, True, True),
+    ],
+)
+@pytest.mark.parametrize(("channels", "size"), [(3, 32), (1, 8)])
+def test_the_networks_of_the_house_are_folded_without_a_rest(
+    small_model, channels, size, family, mirrored, batch_norm, shortcuts
+):
+    architecture = architecture_for(
+        family=family,
+        channels=channels,
+        image_size=size,
+        n_classes=5,
+        max_params=60_000,
+        mirrored=mirrored,
+        batch_norm=batch_norm,
+        shortcuts=shortcuts,
+    )
+    saved = small_model(channels=channels, size=size, network=build_network(architecture, seed=0))
+    assert n_norms(fold_batch_norms(saved.network)) == 0
+    images = torch.randint(0, 256, (6, size, size, channels), generator=torch.Generator().manual_seed(0)).byte()
+    wanted = plain_logits(saved, images)
+    for dtype, tolerance in [(torch.float32, 1e-4), (torch.bfloat16, 0.03)]:
+        with torch.inference_mode():
+            difference = ready_network(saved, dtype)(images) - wanted
+        assert difference.norm() < tolerance * wanted.norm()
+
+
+class OddPooling(nn.Module):
+    """A pooling padded where the maps have an odd side, as in the house's own networks."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 8, 2)
+        self.norm = nn.BatchNorm2d(8)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, images_BCHW):
+        maps = self.convolution(images_BCHW)
+        maps = torch.nn.functional.max_pool2d(maps, 2, padding=maps.shape[-1] % 2)
+        return self.head(torch.relu(self.norm(maps)).amax(dim=(2, 3)))
+
+
+def test_who_asks_for_a_shape_does_not_keep_a_batch_norm_from_being_folded(small_model, images_BHWC):
+    saved = small_model(network=OddPooling())
+    folded = fold_batch_norms(saved.network)
+    assert n_norms(folded) == 0
     inputs_BCHW = normalised(images_BHWC, saved.mean, saved.std)
     with torch.inference_mode():
         torch.testing.assert_close(folded(inputs_BCHW), saved.network(inputs_BCHW), atol=1e-5, rtol=1e-5)

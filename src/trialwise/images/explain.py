@@ -43,6 +43,7 @@ class Layer:
         height: Of each map.
         width: Of each map.
         is_group: Whether it only runs others one after the other.
+        is_bare: Whether it is a convolution or a normalisation alone, without the activation after it.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Layer:
     height: int
     width: int
     is_group: bool
+    is_bare: bool
 
 
 def first_filters(network: nn.Module, *, channels: int, image_size: int) -> Filters | None:
@@ -85,14 +87,22 @@ def map_layers(network: nn.Module, inputs_BCHW: torch.Tensor) -> list[Layer]:
         network.eval()(inputs_BCHW[:1])
     for name, maps_BCHW in outputs.items():
         _, n_maps, height, width = maps_BCHW.shape
-        is_group = isinstance(network.get_submodule(name), nn.Sequential)
-        found[name] = Layer(name=name, channels=n_maps, height=height, width=width, is_group=is_group)
+        part = network.get_submodule(name)
+        found[name] = Layer(
+            name=name,
+            channels=n_maps,
+            height=height,
+            width=width,
+            is_group=isinstance(part, nn.Sequential),
+            is_bare=any(True for _ in part.parameters(recurse=False)),
+        )
     return list(found.values())
 
 
 def typical_layers(layers: list[Layer], n: int) -> list[Layer]:
-    """At most `n` layers that show the way through the network: the last one of each size of maps."""
-    last_of_size = {(layer.height, layer.width): layer for layer in layers if not layer.is_group and layer.height > 1}
+    """At most `n` layers along the way through the network: the last of each size of maps, activated if possible."""
+    single = [layer for layer in layers if not layer.is_group and layer.height > 1]
+    last_of_size = {(layer.height, layer.width): layer for layer in sorted(single, key=lambda layer: not layer.is_bare)}
     chosen = sorted(last_of_size.values(), key=layers.index)
     if len(chosen) <= n:
         return chosen
@@ -115,8 +125,11 @@ def find_layer(layers: list[Layer], name: str) -> Layer:
 
 
 def cam_layer(layers: list[Layer]) -> Layer | None:
-    """The layer for Grad-CAM: the last with maps of at least 4 x 4 pixels, else the last with more than one pixel."""
-    usable = [layer for layer in layers if min(layer.height, layer.width) > 1 and not layer.is_group]
+    """The layer for Grad-CAM: the last with maps of at least 4 x 4 pixels, else the last with more than one pixel.
+
+    What comes out of an activation goes before the bare convolution that follows it: it is what the rest builds on.
+    """
+    usable = typical_layers(layers, len(layers))
     large = [layer for layer in usable if min(layer.height, layer.width) >= _FEWEST_CAM_PIXELS]
     return (large or usable or [None])[-1]
 

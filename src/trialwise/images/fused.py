@@ -3,7 +3,6 @@
 Shapes: B images of a batch, C channels, H height, W width, K classes.
 """
 
-import copy
 import operator
 from collections import Counter
 from collections.abc import Callable
@@ -59,7 +58,7 @@ def fold_batch_norms(network: nn.Module) -> fx.GraphModule:
     Raises:
         Exception: Whatever `torch.fx` raises on a network whose steps depend on its input.
     """
-    root = copy.deepcopy(network).eval()
+    root = written_out(network).eval()
     graph = _Tracer().trace(root)
     module = fx.GraphModule(root, graph)
     uses = Counter(node.target for node in graph.nodes if node.op == "call_module")
@@ -69,7 +68,7 @@ def fold_batch_norms(network: nn.Module) -> fx.GraphModule:
             continue
         source, is_pooled = _before_pooling(module, node.all_input_nodes[0])
         convolution = _module(module, source, nn.Conv2d)
-        if convolution is None or uses[source.target] > 1 or len(source.users) > 1:
+        if convolution is None or uses[source.target] > 1 or len(_readers(source)) > 1:
             continue
         if is_pooled and norm.weight is not None and not bool((norm.weight > 0).all()):
             continue
@@ -112,9 +111,14 @@ def _module(module: fx.GraphModule, node: object, kind: type[Kind]) -> Kind | No
 def _before_pooling(module: fx.GraphModule, node: fx.Node) -> tuple[fx.Node, bool]:
     """The node before any max poolings that nothing else looks at, and whether there were any."""
     is_pooled = False
-    while len(node.users) == 1 and (is_pool := _is_pool(module, node)) is not None:
+    while len(_readers(node)) == 1 and (is_pool := _is_pool(module, node)) is not None:
         node, is_pooled = node.all_input_nodes[0], is_pooled or is_pool
     return node, is_pooled
+
+
+def _readers(node: fx.Node) -> list[fx.Node]:
+    """What is computed from a node's values; who asks for its shape alone does not count."""
+    return [user for user in node.users if not (user.target is getattr and user.args[1] == "shape")]
 
 
 def _is_pool(module: fx.GraphModule, node: fx.Node) -> bool | None:

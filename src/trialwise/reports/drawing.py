@@ -14,7 +14,7 @@ from PIL import Image
 
 BLUE, ORANGE, GREEN, GREY, RED = "#0072b2", "#e69f00", "#009e73", "#8c8c8c", "#d55e00"  # Okabe & Ito 2008
 
-PNG_LIMIT_BYTES = 80_000  # eight of them, as text, leave a page below 1 MB
+PNG_LIMIT_BYTES = 60_000  # eight of them, as text, leave room for the rest of a page below 1 MB
 _DOTS_PER_INCH = 110
 
 _STYLE = {
