@@ -1,7 +1,7 @@
 """Recipes: settings that were found to work, each with what it was measured to cost and to give.
 
-The figures are medians over seeds on two CPU cores and the JPEG copy of CIFAR-10, plain accuracy on test rows that no
-choice was made by; `benchmarks/results` has the spread, the versions and the hardware.
+Figures are of two CPU cores and the JPEG copy of CIFAR-10, plain accuracy on test rows that no choice was made by.
+Where no figure stands the recipe was not measured yet.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def cifar10_minute() -> TrainSettings:
 
 
 def cifar10_fast() -> TrainSettings:
-    """CIFAR-10 under 200,000 parameters within a quarter of an hour."""
+    """CIFAR-10 under 200,000 parameters within a quarter of an hour: 88.1 % (seed 0 alone), 27 s an epoch."""
     return fill(TrainSettings, _CIFAR10 | {"epochs": 30, "shift": 4, "cutout": 12})
 
 
@@ -53,8 +53,3 @@ def recipe_for(name: RecipeName, *, n_train: int) -> tuple[str, TrainSettings]:
     if name == "auto":
         name = "folder_small" if n_train < LARGE else "folder_large"
     return name, RECIPES[name]()
-
-
-def expected_accuracy(settings: TrainSettings, classes: tuple[str, ...]) -> str | None:
-    """What a training with these settings has given before, for people; None where nothing like it was measured."""
-    return None

@@ -18,7 +18,7 @@ from trialwise.images.budget import Cost, cost_of
 from trialwise.images.calibrate import calibrated
 from trialwise.images.objective import CHECKPOINT
 from trialwise.images.pace import within_minutes
-from trialwise.images.recipes import RecipeName, expected_accuracy
+from trialwise.images.recipes import RecipeName
 from trialwise.images.saved import load_model, save_model
 from trialwise.images.settings import TrainSettings
 from trialwise.images.store import Prepared
@@ -87,7 +87,7 @@ def train(
             training = within_minutes(training, minutes)
             record["train"] = dataclasses.asdict(training.settings)
         cost = cost_of(training.network, training.saved.architecture, dtype=training.dtype)
-        watch(Note(text=_announcement(training, prepared, cost)))
+        watch(Note(text=_announcement(training, cost)))
         run = RunFolder.create("image-train", record, seed=seed, out=out)
         return _finish_training(run, training, prepared, cost, watch, start)
 
@@ -140,15 +140,13 @@ def _prepared_training(prepared: Prepared, record: Mapping[str, Any], seed: int)
     )
 
 
-def _announcement(training: Training, prepared: Prepared, cost: Cost) -> str:
-    """What is about to happen, and what such a run has given elsewhere."""
+def _announcement(training: Training, cost: Cost) -> str:
+    """What is about to happen."""
     assert training.settings.epochs is not None
-    text = (
+    return (
         f"{cost.n_params:,} parameters, {cost.n_macs / 1e6:.1f} million multiply-adds and {cost.microseconds:.0f} us "
         f"an image in training here; {training.settings.epochs} epochs of {len(training.train_index):,} images"
     )
-    expected = expected_accuracy(training.settings, prepared.description.classes)
-    return f"{text}\n{expected}" if expected else text
 
 
 def _finish_training(
