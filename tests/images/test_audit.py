@@ -29,7 +29,11 @@ def scenes(n, size=32, channels=3, seed=0):
 
 
 def rows(images, labels=None):
-    return Rows(images_NHWC=images, labels_N=np.zeros(len(images), np.int64) if labels is None else labels)
+    return Rows(
+        images_NHWC=images,
+        labels_N=np.zeros(len(images), np.int64) if labels is None else labels,
+        files=[str(number) for number in range(len(images))],
+    )
 
 
 def compressed(image, quality):

@@ -147,6 +147,7 @@ def test_wrong_labels_are_found_among_test_and_validation_rows(tmp_path, write_i
             means = images[row["row"]].mean(axis=(0, 1))
             assert classes[1 if means[0] > means[1] else 0] == row["suggested"] != row["given"]
             n_found += 1
+            assert row["file"].startswith(f"{row['given']}/wrong")
         assert {row["row"] for row in listed["rows"]} <= set(
             valid.rows_N.tolist() if name == "valid" else range(len(test_images))
         )

@@ -30,7 +30,7 @@ def test_the_store_hands_out_training_rows_without_touching_the_test_files(pictu
 
 
 def test_the_store_has_no_door_to_the_test_rows():
-    assert [field.name for field in dataclasses.fields(Rows)] == ["images_NHWC", "labels_N"]
+    assert [field.name for field in dataclasses.fields(Rows)] == ["images_NHWC", "labels_N", "files"]
     assert [field.name for field in dataclasses.fields(store.Prepared)] == ["folder", "description"]
     assert not [name for name in vars(store) if name.startswith(("open_test", "load_test", "held"))]
 

@@ -17,15 +17,13 @@ def test_a_wrong_label_is_listed_with_its_place_and_its_likelier_class():
     truth = np.sort(np.arange(60) % 3)
     logits, given = judged(truth, [25])
     rows = np.arange(60) * 2  # as validation rows are: some of a larger set
-    everything = np.repeat(given, 2)
-    found = list_label_errors(
-        logits, given, rows_N=rows, all_labels_M=everything, classes=("cat", "dog", "owl"), temperature=1.0
-    )
+    files = [f"{row}.png" for row in range(120)]
+    found = list_label_errors(logits, given, rows_N=rows, files=files, classes=("cat", "dog", "owl"), temperature=1.0)
     assert found.document["n"] == 1
     assert found.document["n_wrong"] == 1
     (row,) = found.document["rows"]
     assert (row["row"], row["given"], row["suggested"]) == (50, "owl", "dog")
-    assert row["number_in_class"] == 1 + int((everything[:50] == 2).sum())
+    assert row["file"] == "50.png"
     assert row["self_confidence"] < 0.1 < 0.9 < row["suggested_confidence"]
     assert found.rows.tolist() == [50]
 
@@ -34,7 +32,7 @@ def test_a_long_list_is_cut_and_counted():
     truth = np.arange(3000) % 3
     logits, given = judged(truth, np.arange(0, 3000, 10))
     found = list_label_errors(
-        logits, given, rows_N=np.arange(3000), all_labels_M=given, classes=("a", "b", "c"), temperature=1.0
+        logits, given, rows_N=np.arange(3000), files=[""] * 3000, classes=("a", "b", "c"), temperature=1.0
     )
     assert len(found.document["rows"]) == len(found.rows) == N_LISTED
     assert found.document["n"] > 150

@@ -81,6 +81,7 @@ def test_rows_are_sorted_by_class_and_file(tmp_path, write_images, prepared):
     assert rows.labels_N.tolist() == [0, 0, 0, 1, 1, 1]
     files = sorted((tmp_path / "set" / "train").rglob("*.png"))
     assert (rows.images_NHWC == [np.asarray(Image.open(file)) for file in files]).all()
+    assert rows.files == [file.relative_to(tmp_path / "set").as_posix() for file in files]
 
 
 @pytest.mark.parametrize("name", ["pictures.zip", "pictures.tar.xz"])
@@ -151,7 +152,7 @@ def test_the_description_survives_the_disk(pictures, prepared):
     assert prepared(pictures).description == prepared(pictures).description
     files = {path.name for path in prepared(pictures).folder.iterdir()}
     arrays = {f"{split}_{part}.npy" for split in ["train", "test"] for part in ["images", "labels"]}
-    assert files == {"description.json", *arrays}
+    assert files == {"description.json", "train_files.json", "test_files.json", *arrays}
     document = json.loads((prepared(pictures).folder / "description.json").read_text())
     assert document["classes"] == ["cats", "dogs"]
 

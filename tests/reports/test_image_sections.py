@@ -30,7 +30,7 @@ def measured(*, n_duplicates=2, robustness=True):
         }
         for i in range(n_duplicates)
     ]
-    doubt = {"row": 7, "number_in_class": 3, "given": "cat", "suggested": "dog"}
+    doubt = {"row": 7, "file": "cat/7.png", "self_confidence": 0.01, "given": "cat", "suggested": "dog"}
     found = accuracy_scores(logits.argmax(1), labels, CLASSES) | {
         "accuracy_tta": 0.9,
         "ci95_tta": [0.8, 0.95],

@@ -169,7 +169,13 @@ def _unseen_rows(other: Prepared, trained_on: NDArray[np.uint8], channels: int) 
     is_new_N = np.array([digest not in seen for digest in picture_digests(images_NHWC)])
     if not is_new_N.any():
         raise UserError(f"every image of {other.description.name} is among those the model was trained on")
-    return Rows(images_NHWC=images_NHWC[is_new_N], labels_N=labels_N[is_new_N]), int((~is_new_N).sum())
+    files = [file for part in parts for file in part.files]
+    new = Rows(
+        images_NHWC=images_NHWC[is_new_N],
+        labels_N=labels_N[is_new_N],
+        files=[files[number] for number in np.flatnonzero(is_new_N)],
+    )
+    return new, int((~is_new_N).sum())
 
 
 def _with_channels(images_NHWC: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
@@ -197,7 +203,9 @@ def _near_duplicates(
     def pair(i: int) -> dict[str, Any]:
         return {
             "test_row": int(found.test_P[i]),
+            "test_file": rows.files[int(found.test_P[i])],
             "train_row": int(found.train_P[i]),
+            "train_file": train.files[int(found.train_P[i])],
             "similarity": float(found.similarity_P[i]),
             "mirrored": bool(found.is_mirrored_P[i]),
             "exact": bool(found.is_exact_P[i]),
@@ -241,7 +249,7 @@ def _label_errors(
             split_logits_NK,
             split_labels_N,
             rows_N=rows_N,
-            all_labels_M=images.labels_N,
+            files=images.files,
             classes=saved.classes,
             temperature=saved.temperature,
         )

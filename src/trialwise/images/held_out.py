@@ -1,6 +1,6 @@
 """The only door to the test rows. An import contract lets `images.evaluate` through, and nobody else."""
 
-from trialwise.images.store import Prepared, Rows, load_array
+from trialwise.images.store import Prepared, Rows, load_array, load_names
 
 
 def open_test(prepared: Prepared) -> Rows:
@@ -8,4 +8,5 @@ def open_test(prepared: Prepared) -> Rows:
     return Rows(
         images_NHWC=load_array(prepared.folder / "test_images.npy"),
         labels_N=load_array(prepared.folder / "test_labels.npy"),
+        files=load_names(prepared.folder / "test_files.json"),
     )

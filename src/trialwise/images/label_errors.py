@@ -22,8 +22,8 @@ class LabelErrors:
 
     Attributes:
         document: "n" of them; "n_wrong", how many rows the model gets wrong at all; "rows", the 100 likeliest errors,
-            each with its "row" in the set, its "number_in_class" (from 1; rows are sorted by class and file name),
-            "given", "suggested", and the probabilities of both: "self_confidence" and "suggested_confidence".
+            each with its "row" in the set, its "file", its "given" class, the "suggested" one, and the probabilities of
+            both: "self_confidence" and "suggested_confidence".
         rows: The rows listed, by their position in the whole set.
     """
 
@@ -36,7 +36,7 @@ def list_label_errors(
     labels_N: NDArray[np.int64],
     *,
     rows_N: NDArray[np.int64],
-    all_labels_M: NDArray[np.int64],
+    files: Sequence[str],
     classes: Sequence[str],
     temperature: float,
 ) -> LabelErrors:
@@ -46,7 +46,7 @@ def list_label_errors(
         logits_NK: What the model says of rows that it was not trained on.
         labels_N: Their given classes.
         rows_N: Their positions in the whole set.
-        all_labels_M: The given classes of the whole set.
+        files: The file of every row of the whole set.
         classes: The names of the classes.
         temperature: See `SavedModel`.
     """
@@ -58,7 +58,7 @@ def list_label_errors(
         listed.append(
             {
                 "row": row,
-                "number_in_class": int((all_labels_M[: row + 1] == given).sum()),
+                "file": files[row],
                 "given": classes[given],
                 "suggested": classes[likelier],
                 "self_confidence": float(probabilities_NK[i, given]),

@@ -7,10 +7,12 @@ file name: whoever trains on them shuffles. The test rows are opened by `held_ou
 import contextlib
 import dataclasses
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,10 +28,19 @@ from trialwise.images.layout import Layout
 from trialwise.images.splits import count_classes, name_some, note_imbalance, split_off_test, split_train_valid
 from trialwise.images.spool import Progress, decode_all
 
-__all__ = ["DataDescription", "Prepared", "Rows", "load_array", "open_train", "prepare", "split_train_valid"]
+__all__ = [
+    "DataDescription",
+    "Prepared",
+    "Rows",
+    "load_array",
+    "load_names",
+    "open_train",
+    "prepare",
+    "split_train_valid",
+]
 
 # Part of each folder's name: raise it when the same source would give other arrays than before.
-_FORMAT = 2
+_FORMAT = 3
 _STALE_SECONDS = 24 * 3600
 
 
@@ -87,10 +98,12 @@ class Rows:
     Attributes:
         images_NHWC: uint8 in 0..255; read-only and left on disk where they would take more than a quarter of memory.
         labels_N: int64, positions in `DataDescription.classes`.
+        files: The file of each row, as `Entry.file` names it.
     """
 
     images_NHWC: NDArray[np.uint8]
     labels_N: NDArray[np.int64]
+    files: Sequence[str]
 
 
 def prepare(source: Source, *, image_size: int | None = None, progress: Progress | None = None) -> Prepared:
@@ -139,6 +152,7 @@ def open_train(prepared: Prepared) -> Rows:
     return Rows(
         images_NHWC=load_array(prepared.folder / "train_images.npy"),
         labels_N=load_array(prepared.folder / "train_labels.npy"),
+        files=load_names(prepared.folder / "train_files.json"),
     )
 
 
@@ -151,6 +165,11 @@ def load_array(path: Path) -> NDArray[Any]:
     """The array in `path`: in memory, or mapped read-only where it is larger than a quarter of the machine's."""
     is_large = path.stat().st_size > _memory_bytes() / 4
     return np.load(path, mmap_mode="r" if is_large else None, allow_pickle=False)
+
+
+def load_names(path: Path) -> list[str]:
+    """The files' names in `path`, one for each row."""
+    return json.loads(path.read_text())
 
 
 def _memory_bytes() -> int:
@@ -182,7 +201,9 @@ def _build(source: Source, folder: Path, image_size: int | None, progress: Progr
     for split, chosen_N in [("train", ~is_test_N), ("test", is_test_N)]:
         np.save(folder / f"{split}_labels.npy", labels_N[chosen_N])
         content.update(labels_N[chosen_N].astype("<i8").tobytes())
-        rows = [spool.rows[files[number]] for number in np.flatnonzero(chosen_N)]
+        chosen = [files[number] for number in np.flatnonzero(chosen_N)]
+        (folder / f"{split}_files.json").write_text(json.dumps(chosen))
+        rows = [spool.rows[file] for file in chosen]
         spool.write_array(folder / f"{split}_images.npy", rows, n_channels, content.update)
     spool.path.unlink()
     description = DataDescription(
@@ -231,6 +252,8 @@ def _opened(folder: Path, source: Source) -> Prepared | None:
             for part, expected in [("images", shape), ("labels", shape[:1])]:
                 if np.load(folder / f"{split}_{part}.npy", mmap_mode="r").shape != expected:
                     return None
+            if len(load_names(folder / f"{split}_files.json")) != n_rows:
+                return None
     except (UserError, OSError, ValueError, TypeError, KeyError):
         return None
     return Prepared(folder=folder, description=description)

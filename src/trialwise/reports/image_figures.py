@@ -55,11 +55,11 @@ def label_errors(images_MHWC: NDArray[np.uint8], rows: Sequence[Mapping[str, Any
     figure, grid = new_grid(len(images_MHWC), columns=8)
     for axes, pixels_HWC, row in zip(grid, images_MHWC, rows, strict=False):
         _show(axes, pixels_HWC)
-        _title(axes, f"{_short(row['given'])}\nor {_short(row['suggested'])}?\nrow {row['row']}")
+        _title(axes, f"{_short(row['given'])}\nor {_short(row['suggested'])}?")
     first = rows[0]
     return Picture(
         name=f"label-errors-{split}",
-        caption=f"The likeliest label errors among the {split} images: the given class, the suggested one, the row.",
+        caption=f"The likeliest label errors among the {split} images: the given class and the suggested one.",
         alt=f"{len(images_MHWC)} {split} images whose class is in doubt; the first is given as {first['given']} and "
         f"may be {first['suggested']}.",
         svg=to_svg(figure),

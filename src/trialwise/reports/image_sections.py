@@ -9,6 +9,7 @@ from trialwise.reports import figures, image_figures
 from trialwise.reports.parts import Chapter, Table
 from trialwise.reports.verdicts import percent
 
+N_LABEL_ERRORS = 20
 SPLITS = {"test": "test", "valid": "validation"}
 
 
@@ -120,12 +121,28 @@ def _label_errors(test: Mapping[str, Any], pictures: Mapping[str, Any]) -> Chapt
     found = test.get("label_errors")
     if not found:
         return None
-    drawn = []
+    drawn, tables = [], []
     for name, split in SPLITS.items():
+        if name in found and found[name]["rows"]:
+            tables.append(_label_errors_table(found[name]["rows"], split))
         images = pictures.get(f"label_errors_{name}", ())
         if name in found and len(images) and found[name]["rows"]:
             drawn.append(image_figures.label_errors(images, found[name]["rows"], split=split))
-    return Chapter(heading="Labels in doubt", sentences=(_label_errors_sentence(found),), pictures=tuple(drawn))
+    return Chapter(
+        heading="Labels in doubt",
+        sentences=(_label_errors_sentence(found),),
+        tables=tuple(tables),
+        pictures=tuple(drawn),
+    )
+
+
+def _label_errors_table(listed: Sequence[Mapping[str, Any]], split: str) -> Table:
+    shown = listed[:N_LABEL_ERRORS]
+    return Table(
+        caption=f"The {len(shown)} likeliest label errors among the {split} images; evaluation.json has more",
+        head=("file", "given", "suggested", "probability of the given class"),
+        rows=tuple((row["file"], row["given"], row["suggested"], percent(row["self_confidence"])) for row in shown),
+    )
 
 
 def _label_errors_sentence(found: Mapping[str, Any]) -> str:
