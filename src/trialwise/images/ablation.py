@@ -29,7 +29,7 @@ class Ingredient:
 def ingredients(settings: TrainSettings) -> list[Ingredient]:
     """The ingredients of resolved settings that can be judged one at a time."""
     network, augment = settings.network, settings.augment
-    plain = {"shift": 0, "flip": "off", "cutout": 0, "colour": 0.0, "mix": "none"}
+    plain = {"shift": 0, "flip": "off", "cutout": 0, "colour": 0.0, "rand_augment": 0.0, "mix": "none"}
     augmented = {name: getattr(augment, name) != value for name, value in plain.items()}
     found = [
         Ingredient(

@@ -48,6 +48,9 @@ class AugmentSettings:
     )
     cutout: int = setting(0, "Side in pixels of the square that is cut out of each training image; 0: none")
     colour: float = setting(0.0, "Largest random change of brightness, contrast and saturation, as a share; 0: none")
+    rand_augment: float = setting(
+        0.0, "Strength of RandAugment, two random changes an image, up to 10; 0: none; for long runs"
+    )
     mix: Mix = setting("none", "Mix pairs of training images: mixup, cutmix or none; pays in long runs only")
 
     def __post_init__(self) -> None:
@@ -55,6 +58,7 @@ class AugmentSettings:
             check_range("shift", self.shift, low=0)
         check_range("cutout", self.cutout, low=0)
         check_range("colour", self.colour, low=0, high=1)
+        check_range("rand_augment", self.rand_augment, low=0, high=10)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

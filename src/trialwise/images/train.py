@@ -24,6 +24,7 @@ from trialwise.images.augment import (
 )
 from trialwise.images.budget import architecture_for
 from trialwise.images.networks import Architecture, ResidualCNN, build_network
+from trialwise.images.rand_augment import rand_augmented
 from trialwise.images.saved import SavedModel
 from trialwise.images.settings import TrainSettings
 from trialwise.images.store import DataDescription, Prepared, open_train, picture_digests, split_train_valid
@@ -120,6 +121,8 @@ class Training:
             images_BHWC = shifted_batch(
                 self.images_NHWC, index_B, shift=augment.shift or 0, flipped_B=flipped_B, generator=generator
             )
+            if augment.rand_augment:
+                images_BHWC = rand_augmented(images_BHWC, augment.rand_augment, generator)
             if augment.colour:
                 images_BHWC = colour_changed(images_BHWC, augment.colour, generator)
             if augment.cutout:
