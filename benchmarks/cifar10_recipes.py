@@ -1,10 +1,11 @@
 """Claim: what each CIFAR-10 recipe costs and gives, over seeds; the test rows are read once for each seed.
 
-Run on an idle machine: .venv/bin/python benchmarks/cifar10_recipes.py DATA RECIPE [SEED ...]
+Run on an idle machine: .venv/bin/python benchmarks/cifar10_recipes.py DATA RECIPE [--epochs N] [SEED ...]
 DATA is cifar10, or a folder or an archive of it. What is written are medians and spread of plain test accuracy, of
 the validation accuracy beside it, of the training's seconds and of the process's peak memory.
 """
 
+import argparse
 import json
 import resource
 import subprocess
@@ -38,14 +39,24 @@ def one_seed(data: str, recipe: str, seed: int, folder: Path, *options: str) -> 
 
 
 def main() -> None:
-    data, recipe, *seeds = sys.argv[1:]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data")
+    parser.add_argument("recipe")
+    parser.add_argument("seeds", nargs="*", type=int, default=range(5))
+    parser.add_argument("--epochs")
+    given = parser.parse_args()
+    data, recipe = given.data, given.recipe
+    options = ["--epochs", given.epochs] if given.epochs else []
     with tempfile.TemporaryDirectory() as name:
-        found = [one_seed(data, recipe, int(seed), Path(name)) for seed in seeds or range(5)]
+        found = [one_seed(data, recipe, seed, Path(name), *options) for seed in given.seeds]
     measured = ("train_seconds", "valid_accuracy", "test_accuracy", "test_accuracy_tta")
     figures = {key: spread([one[key] for one in found if one[key] is not None]) for key in measured}
     figures |= {key: found[0][key] for key in ("n_params", "epochs", "threads")}
     figures["peak_memory_bytes"] = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    write(recipe, {"data": Path(data).name, "recipe": recipe, **figures, "seeds": found})
+    write(
+        f"{recipe}_{given.epochs}_epochs" if given.epochs else recipe,
+        {"data": Path(data).name, "recipe": recipe, **figures, "seeds": found},
+    )
 
 
 if __name__ == "__main__":

@@ -76,6 +76,14 @@ def test_minutes_become_epochs_at_the_speed_measured_here(colours, tmp_path, cap
         api.train(str(colours), minutes=1e-6)
 
 
+def test_minutes_come_with_what_such_a_run_has_given(colours, tmp_path, capsys):
+    command = ["image", "train", str(colours), "--max-params", "8000", "--minutes", "0.03"]
+    assert run(command) == 0
+    assert "no training of this data is on record here" in capsys.readouterr().err
+    assert run(command) == 0
+    assert "an earlier training of this data gave" in capsys.readouterr().err
+
+
 def test_the_size_and_the_cost_are_said_before_training(colours, capsys):
     assert run(["image", "train", str(colours), "--epochs", "1", "--max-params", "8000"]) == 0
     text = capsys.readouterr().err

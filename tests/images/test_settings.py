@@ -29,6 +29,15 @@ def test_what_is_left_open_follows_from_the_data():
     assert first_rung_epochs(few, 40) == 1
 
 
+def test_long_trainings_of_many_images_change_them_more():
+    def augment(epochs, n_train, **given):
+        return resolve(settings(epochs=epochs, **given), n_train=n_train, image_size=32, channels=3).augment
+
+    assert [(augment(n, 50_000).shift, augment(n, 50_000).cutout) for n in (15, 16)] == [(2, 0), (4, 12)]
+    assert (augment(40, 9_000).shift, augment(40, 9_000).cutout) == (2, 0)
+    assert (augment(16, 50_000, shift=1, cutout=0).shift, augment(16, 50_000, shift=1, cutout=0).cutout) == (1, 0)
+
+
 def test_what_is_given_stays():
     given = settings(epochs=3, batch_size=7, shift=0, flip="off", valid_fraction=0.3)
     assert resolve(given, n_train=50_000, image_size=32, channels=3) == resolve(

@@ -13,6 +13,8 @@ OnOff = Literal["auto", "on", "off"]
 Mix = Literal["none", "mixup", "cutmix"]
 
 IMAGES_IN_SHORT_RUN = 500_000  # shown in a training whose epochs are left open
+LARGE = 10_000  # rows from which on a set is trained as CIFAR-10 is
+LONG = 16  # epochs from which on a large set is shifted and cut out as in `resolve`
 BATCH_SIZES = (16, 32, 64, 125, 250, 500)
 
 
@@ -42,11 +44,17 @@ class NetworkSettings:
 class AugmentSettings:
     """How training images are changed, anew in every epoch."""
 
-    shift: int | None = setting(None, "Largest random shift in pixels; left out, a sixteenth of the image size")
+    shift: int | None = setting(
+        None, "Largest random shift in pixels; left out, a sixteenth of the image size, an eighth in long runs"
+    )
     flip: OnOff = setting(
         "auto", "Random left-right flips; auto: for colour images only, since digits and text have sides"
     )
-    cutout: int = setting(0, "Side in pixels of the square that is cut out of each training image; 0: none")
+    cutout: int | None = setting(
+        None,
+        "Side in pixels of the square that is cut out of each training image, 0: none; left out, three eighths of the "
+        "image size in long runs of many images",
+    )
     colour: float = setting(0.0, "Largest random change of brightness, contrast and saturation, as a share; 0: none")
     rand_augment: float = setting(
         0.0, "Strength of RandAugment, two random changes an image, up to 10; 0: none; for long runs"
@@ -56,7 +64,8 @@ class AugmentSettings:
     def __post_init__(self) -> None:
         if self.shift is not None:
             check_range("shift", self.shift, low=0)
-        check_range("cutout", self.cutout, low=0)
+        if self.cutout is not None:
+            check_range("cutout", self.cutout, low=0)
         check_range("colour", self.colour, low=0, high=1)
         check_range("rand_augment", self.rand_augment, low=0, high=10)
 
@@ -113,9 +122,11 @@ def resolve(settings: TrainSettings, *, n_train: int, image_size: int, channels:
 
     Epochs: enough for about 500,000 images in all, at least 10 and at most 40. The batch: at most a quarter of
     the rows, so that the smallest folders still take several steps an epoch. The learning rate: see `_learning_rate`.
+    Shift and cutout: gentle in short runs, which do not see an image often enough to learn it by heart, and on small
+    sets, for which nothing else was measured.
     """
     epochs = settings.epochs or min(40, max(10, round(IMAGES_IN_SHORT_RUN / n_train)))
-    valid_fraction = settings.valid_fraction or (0.1 if n_train >= 10_000 else 0.2)
+    valid_fraction = settings.valid_fraction or (0.1 if n_train >= LARGE else 0.2)
     fitting = [size for size in BATCH_SIZES if 16 * size <= n_train] or [BATCH_SIZES[0]]
     batch_size = max(2, min(settings.batch_size or min(250, fitting[-1]), n_train // 4))
     augment = settings.augment
@@ -124,11 +135,13 @@ def resolve(settings: TrainSettings, *, n_train: int, image_size: int, channels:
     if network.mirrored == "auto":
         is_mirrored = flip == "on" and network.family == "residual"
         network = dataclasses.replace(network, mirrored="on" if is_mirrored else "off")
-    shift = augment.shift if augment.shift is not None else max(1, image_size // 16)
+    is_long = epochs >= LONG and n_train >= LARGE
+    shift = augment.shift if augment.shift is not None else max(1, image_size // (8 if is_long else 16))
+    cutout = augment.cutout if augment.cutout is not None else (3 * image_size // 8 if is_long else 0)
     return dataclasses.replace(
         settings,
         network=network,
-        augment=dataclasses.replace(augment, flip=flip, shift=shift),
+        augment=dataclasses.replace(augment, flip=flip, shift=shift, cutout=cutout),
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=settings.learning_rate

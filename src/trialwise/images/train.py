@@ -108,6 +108,7 @@ class Training:
         """Network inputs (B, C, H, W) and targets of epoch `epoch` (from 1): the same for the same seed."""
         settings, augment = self.settings, self.settings.augment
         assert settings.epochs is not None
+        assert augment.shift is not None
         generator = torch.Generator().manual_seed(child_seed(self.seed, "batches", epoch))
         # A mirrored network sees both ways round at once.
         flips = augment.flip == "on" and not self.saved.architecture.mirrored
@@ -119,7 +120,7 @@ class Training:
             flipped_B = alternating_flips(flip_seed, index_B, epoch) if flips else None
             index_B = index_B.to(self.images_NHWC.device)
             images_BHWC = shifted_batch(
-                self.images_NHWC, index_B, shift=augment.shift or 0, flipped_B=flipped_B, generator=generator
+                self.images_NHWC, index_B, shift=augment.shift, flipped_B=flipped_B, generator=generator
             )
             if augment.rand_augment:
                 images_BHWC = rand_augmented(images_BHWC, augment.rand_augment, generator)

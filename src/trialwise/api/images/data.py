@@ -15,7 +15,7 @@ from trialwise.base.settings import changed, fill, flat, flat_names
 from trialwise.images.recipes import RecipeName, recipe_for
 from trialwise.images.settings import TrainSettings, epochs_for_tuning, resolve
 from trialwise.images.sources import NAMES, find_source
-from trialwise.images.store import Prepared, open_train, picture_digests, prepare
+from trialwise.images.store import DataDescription, Prepared, open_train, picture_digests, prepare
 
 TRAINED_ON = "trained_on.npy"
 
@@ -39,10 +39,26 @@ def prepared_again(run: RunFolder, watch: Watch) -> Prepared:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """The settings of a run, resolved, and the recipe they began with (None where they were given whole)."""
+    """The settings of a run and where they come from.
+
+    Attributes:
+        recipe: What they began with; None where they were given whole.
+        given: With what was left open left open.
+        settings: Resolved.
+    """
 
     recipe: str | None
+    given: TrainSettings
     settings: TrainSettings
+
+    def lasting(self, epochs: int, data: DataDescription) -> "Chosen":
+        """The same with `epochs`, and everything that follows from them."""
+        given = dataclasses.replace(self.given, epochs=epochs)
+        return dataclasses.replace(self, settings=_resolved(given, data))
+
+
+def _resolved(given: TrainSettings, data: DataDescription) -> TrainSettings:
+    return resolve(given, n_train=data.n_train, image_size=data.height, channels=data.channels)
 
 
 def data_and_settings(
@@ -76,13 +92,9 @@ def data_and_settings(
     name, base = recipe_for(recipe, n_train=description.n_train)
     if tuning and given.get("epochs") is None:
         given = given | {"epochs": epochs_for_tuning(description.n_train)}
-    resolved = resolve(
-        changed(base, given),
-        n_train=description.n_train,
-        image_size=description.height,
-        channels=description.channels,
-    )
-    return prepared, Chosen(recipe=None if whole else name, settings=resolved)
+    complete = changed(base, given)
+    recipe_name = None if whole else name
+    return prepared, Chosen(recipe=recipe_name, given=complete, settings=_resolved(complete, description))
 
 
 def _network_of(trained_in: RunFolder, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import check_range, fill
 from trialwise.images.budget import Cost, cost_of
 from trialwise.images.calibrate import calibrated
+from trialwise.images.expectations import expectation
 from trialwise.images.objective import CHECKPOINT
-from trialwise.images.pace import within_minutes
+from trialwise.images.pace import epochs_within
 from trialwise.images.recipes import RecipeName
 from trialwise.images.saved import load_model, save_model
 from trialwise.images.settings import TrainSettings
@@ -84,10 +85,15 @@ def train(
     with threads(record["threads"]):
         training = _prepared_training(prepared, record, seed)
         if minutes is not None:
-            training = within_minutes(training, minutes)
-            record["train"] = dataclasses.asdict(training.settings)
+            chosen = chosen.lasting(epochs_within(training, minutes), prepared.description)
+            training = dataclasses.replace(training, settings=chosen.settings)
+            record["train"] = dataclasses.asdict(chosen.settings)
         cost = cost_of(training.network, training.saved.architecture, dtype=training.dtype)
         watch(Note(text=_announcement(training, cost)))
+        if minutes is not None:
+            assert chosen.settings.epochs is not None
+            like_it = expectation(prepared.description, epochs=chosen.settings.epochs, n_params=cost.n_params)
+            watch(Note(text=like_it))
         run = RunFolder.create("image-train", record, seed=seed, out=out)
         return _finish_training(run, training, prepared, cost, watch, start)
 
