@@ -1,6 +1,8 @@
 """A tiny set must be learnt, noise must not, and a pause must change nothing."""
 
 import dataclasses
+import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -50,6 +52,18 @@ def test_a_plain_set_is_learnt_and_measured_on_rows_never_seen(prepared):
     assert test["ci95"][0] < 1.0
     assert np.trace(test["confusion"]) == 24
     assert {name: found["n"] for name, found in test["per_class"].items()} == {"blue": 10, "green": 6, "red": 8}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_network_learns_the_same(prepared):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the compiler's own
+        plain, compiled = start(prepared, epochs=3), start(prepared, epochs=3, compile=True)
+        pairs = zip(plain.epochs(), compiled.epochs(), strict=True)
+        for one, other in pairs:
+            assert one.train_loss == pytest.approx(other.train_loss, rel=0.05)
+    assert compiled.network.state_dict().keys() == plain.network.state_dict().keys()
 
 
 def test_training_holds_train_and_valid_rows_only(prepared):

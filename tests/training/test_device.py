@@ -1,5 +1,7 @@
+import pytest
 import torch
 
+from trialwise.training import device as training_device
 from trialwise.training.device import (
     free_cores,
     judge_number_format,
@@ -31,6 +33,25 @@ def test_a_slower_kernel_is_refused():
     verdict = judge_number_format(1.0, RIGHT, 0.95, RIGHT)
     assert verdict.dtype == torch.float32
     assert "no faster" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("device", "fast", "expected"),
+    [
+        ("cuda", torch.bfloat16, torch.bfloat16),
+        ("cuda", torch.float16, torch.float16),  # as on a T4
+        ("cuda", None, torch.float32),
+        ("cpu", torch.float16, torch.float32),
+    ],
+)
+def test_float16_is_the_second_choice_on_cuda_cards_alone(device, fast, expected, monkeypatch):
+    monkeypatch.setattr(
+        training_device, "_convolution_seconds", lambda dtype, device: (0.5 if dtype == fast else 1.0, RIGHT)
+    )
+    monkeypatch.setattr(training_device, "_hardware", lambda device: f"a {device} of this test")
+    number_format.cache_clear()
+    assert number_format(torch.device(device)).dtype == expected
+    number_format.cache_clear()
 
 
 def test_the_self_test_runs_here():

@@ -30,12 +30,17 @@ def start(model, checkpoint=None, **options):
         with torch.no_grad():
             return {"accuracy": float((model(X).argmax(1) == Y).float().mean())}
 
-    settings = {"n_epochs": 6, "steps_per_epoch": 4, "seed": 0, "schedule": one_cycle} | options
+    settings = {
+        "n_epochs": 6,
+        "steps_per_epoch": 4,
+        "seed": 0,
+        "schedule": one_cycle,
+        "loss": nn.CrossEntropyLoss(),
+    } | options
     settings.setdefault("optimizer", build_optimizer(model, "sgd", learning_rate=0.5, weight_decay=1e-4))
     return fit(
         model,
         batches=batches,
-        loss=nn.CrossEntropyLoss(),
         validate=validate,
         checkpoint=checkpoint,
         **settings,
@@ -66,6 +71,36 @@ def test_resumed_equals_uninterrupted_to_the_last_bit(tmp_path, stop_after):
     assert first + rest == whole
     for a, b in zip(whole_model.state_dict().values(), resumed_model.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "muon"])
+def test_in_float16_it_learns_too_and_resumes_with_the_scale_of_its_loss(tmp_path, optimizer):
+    def training(checkpoint=None):
+        model = build()
+        built = build_optimizer(model, optimizer, learning_rate=0.5, weight_decay=1e-4)
+        return start(model, checkpoint, n_epochs=12, autocast=torch.float16, optimizer=built)
+
+    checkpoint = Checkpoint(tmp_path / "state.pt")
+    whole = list(training())
+    assert whole[-1].valid["accuracy"] > 0.9
+    part = training(checkpoint)
+    next(part)
+    part.close()
+    assert torch.load(checkpoint.path, weights_only=True)["scaler"]["scale"] > 1
+    assert scores(training(checkpoint))[1:] == scores(whole)[1:]
+
+
+def test_a_step_that_overflows_in_float16_is_left_out():
+    model = build()
+    before = [parameter.clone() for parameter in model.parameters()]
+    optimizer = build_optimizer(model, "muon", learning_rate=0.5, weight_decay=0.0)
+    list(start(model, n_epochs=1, steps_per_epoch=4, autocast=torch.float16, optimizer=optimizer, loss=overflowing))
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+def overflowing(outputs, targets):
+    """A loss of ordinary size whose gradient is too large for float16."""
+    return (1e9 * (outputs - outputs.detach())).sum() + 1
 
 
 def test_muon_and_an_average_of_weights_resume_to_the_last_bit_too(tmp_path):

@@ -87,6 +87,9 @@ class TrainSettings:
     weight_decay: float = setting(5e-4, "Weight decay (L2); biases, BatchNorm and filters that Muon trains have none")
     label_smoothing: float = setting(0.1, "Share of the target that is spread over all classes")
     average: float = setting(0.0, "Decay of a moving average of the weights (EMA), e.g. 0.999; 0: none")
+    compile: bool = setting(
+        False, "Whether the network is compiled (torch.compile; on a GPU with CUDA graphs): slow to begin with"
+    )
     small_share: float = setting(0.0, "Share of the epochs, the first ones, on images of three quarters of the size")
     valid_fraction: float | None = setting(
         None, "Share of the training rows kept for validation; left out, a tenth, or a fifth below 10,000 rows"

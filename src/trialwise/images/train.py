@@ -200,6 +200,8 @@ def prepare_training(
         else continued(start_from, prepared.description, flip=settings.augment.flip == "on", seed=seed)
     )
     network = saved.network.to(device)
+    if settings.compile:
+        network.compile(mode="reduce-overhead" if device.type == "cuda" else "default")
     average = None
     if settings.average:
         average = AveragedModel(network, multi_avg_fn=_growing_average(settings.average), use_buffers=True)

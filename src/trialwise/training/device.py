@@ -73,7 +73,7 @@ class NumberFormat:
     """The number format convolutions are computed in, and why.
 
     Attributes:
-        dtype: `torch.bfloat16` or `torch.float32`; weights are kept in float32 either way.
+        dtype: `torch.bfloat16`, `torch.float16` or `torch.float32`; weights are kept in float32 in any case.
         reason: One line for people.
     """
 
@@ -84,6 +84,8 @@ class NumberFormat:
 @cache
 def number_format(device: torch.device) -> NumberFormat:
     """bfloat16 where a self-test finds it both right (against float32) and faster on `device`, else float32.
+
+    CUDA cards older than Ampere have no bfloat16 of their own; where it fails there, float16 is tested too.
 
     The test runs one convolution forward and backward, about 100 ms on a CPU. Wrong bf16 kernels have shipped
     before (PyTorch issues 163347 and 169688), and CPUs without bf16 instructions are slower with it. The verdict is
@@ -96,13 +98,20 @@ def number_format(device: torch.device) -> NumberFormat:
     hardware = f"torch {torch.__version__}, {_hardware(device)}"
     if hardware not in kept:
         with threads(1):
-            slow, right = _convolution_seconds(torch.float32, device)
-            fast, result = _convolution_seconds(torch.bfloat16, device)
-        verdict = judge_number_format(slow, right, fast, result)
+            verdict = _tested(device)
         kept[hardware] = {"dtype": str(verdict.dtype).removeprefix("torch."), "reason": verdict.reason}
         with suppress(OSError):  # a cache that cannot be written costs the next run 100 ms
             write_json(file, kept)
     return NumberFormat(dtype=getattr(torch, kept[hardware]["dtype"]), reason=kept[hardware]["reason"])
+
+
+def _tested(device: torch.device) -> NumberFormat:
+    """The first of the short formats that is right and faster, else float32 with what was wrong with the last."""
+    slow, right = _convolution_seconds(torch.float32, device)
+    verdict = judge_number_format(slow, right, *_convolution_seconds(torch.bfloat16, device), short=torch.bfloat16)
+    if verdict.dtype == torch.float32 and device.type == "cuda":
+        return judge_number_format(slow, right, *_convolution_seconds(torch.float16, device), short=torch.float16)
+    return verdict
 
 
 def _read_verdicts(file: Path) -> dict[str, dict[str, str]]:
@@ -127,27 +136,32 @@ def _hardware(device: torch.device) -> str:
 def judge_number_format(
     float32_seconds: float,
     float32_results: list[torch.Tensor],
-    bfloat16_seconds: float,
-    bfloat16_results: list[torch.Tensor],
+    short_seconds: float,
+    short_results: list[torch.Tensor],
+    *,
+    short: torch.dtype = torch.bfloat16,
 ) -> NumberFormat:
-    """The verdict of the self-test: bfloat16 must be within 2 % of float32 (relative norm) and at least 10 % faster."""
-    for wanted, got in zip(float32_results, bfloat16_results, strict=True):
+    """The verdict of the self-test: `short` must be within 2 % of float32 (relative norm) and at least 10 % faster."""
+    name = str(short).removeprefix("torch.")
+    for wanted, got in zip(float32_results, short_results, strict=True):
         error = float((wanted - got).norm() / wanted.norm())
         if not error < 0.02:
             return NumberFormat(
-                dtype=torch.float32, reason=f"float32: bfloat16 gives wrong results here (off by {error:.0%})"
+                dtype=torch.float32, reason=f"float32: {name} gives wrong results here (off by {error:.0%})"
             )
-    gain = float32_seconds / bfloat16_seconds
+    gain = float32_seconds / short_seconds
     if gain < 1.1:
-        return NumberFormat(dtype=torch.float32, reason=f"float32: bfloat16 is no faster here ({gain:.1f}x)")
-    return NumberFormat(dtype=torch.bfloat16, reason=f"bfloat16: right and {gain:.1f}x faster than float32 here")
+        return NumberFormat(dtype=torch.float32, reason=f"float32: {name} is no faster here ({gain:.1f}x)")
+    return NumberFormat(dtype=short, reason=f"{name}: right and {gain:.1f}x faster than float32 here")
 
 
 def _convolution_seconds(dtype: torch.dtype, device: torch.device) -> tuple[float, list[torch.Tensor]]:
+    # A GPU is asked for more at once: a small convolution would only time how fast work is handed to it.
+    n, width = (1024, 64) if device.type == "cuda" else (32, 32)
     generator = torch.Generator().manual_seed(0)
-    weight = torch.randn(32, 32, 3, 3, generator=generator).to(device)
-    images_BCHW = torch.randn(32, 32, 16, 16, generator=generator).to(device, memory_format=torch.channels_last)
-    upstream = torch.randn(32, 32, 16, 16, generator=generator).to(device, memory_format=torch.channels_last)
+    weight = torch.randn(width, width, 3, 3, generator=generator).to(device)
+    images_BCHW = torch.randn(n, width, 16, 16, generator=generator).to(device, memory_format=torch.channels_last)
+    upstream = torch.randn(n, width, 16, 16, generator=generator).to(device, memory_format=torch.channels_last)
     best = float("inf")
     results: list[torch.Tensor] = []
     # A CPU is timed by the time it gave this thread, so that the load of others does not count.
@@ -156,7 +170,7 @@ def _convolution_seconds(dtype: torch.dtype, device: torch.device) -> tuple[floa
         w = weight.clone().requires_grad_()
         x = images_BCHW.clone(memory_format=torch.channels_last).requires_grad_()
         start = clock()
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+        with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
             y = nn.functional.conv2d(x, w, padding=1)
         y.backward(upstream.to(y.dtype))
         if device.type == "cuda":

@@ -69,7 +69,8 @@ def fit(
         checkpoint: Where the state is kept between epochs.
         results_known: Results already on record elsewhere: those of later epochs that the checkpoint holds are
             yielded again first, so that a crash between the saving and the recording loses nothing.
-        autocast: `torch.bfloat16` to compute the forward pass in it; None for float32.
+        autocast: `torch.bfloat16` or `torch.float16` to compute the forward pass in it; None for float32. With float16
+            the loss is scaled, as high as its small range of numbers allows, and steps that overflow are left out.
         clip_norm: The largest gradient norm; None for no clipping.
         average: Moving average of the model's weights, brought up to date after each step; None for none.
 
@@ -78,9 +79,10 @@ def fit(
     """
     device = next(model.parameters()).device
     peaks = [group["lr"] for group in optimizer.param_groups]
-    parts: dict[str, Stateful] = {"model": model, "optimizer": optimizer}
-    if average is not None:
-        parts["average"] = average
+    scaler = torch.amp.GradScaler(device.type, enabled=autocast == torch.float16)
+    used: dict[str, Stateful | None] = {"model": model, "optimizer": optimizer, "average": average}
+    used["scaler"] = scaler if scaler.is_enabled() else None
+    parts = {name: part for name, part in used.items() if part is not None}
     history = checkpoint.load(parts, device) if checkpoint else []
     yield from (EpochResult(**result) for result in history[results_known:])
     for epoch in range(len(history) + 1, n_epochs + 1):
@@ -94,14 +96,13 @@ def fit(
                 _set_rates(optimizer, peaks, schedule(n_done / (n_epochs * steps_per_epoch)))
                 with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
                     outputs = model(inputs)
-                losses.append(_step(model, optimizer, loss(outputs.float(), targets), clip_norm, average))
+                losses.append(_step(model, optimizer, loss(outputs.float(), targets), scaler, clip_norm, average))
         train_loss = _finite_mean(losses, epoch)
         model.eval()
-        scores = validate()
         result = EpochResult(
             epoch=epoch,
             train_loss=train_loss,
-            valid=scores,
+            valid=validate(),
             learning_rate=optimizer.param_groups[0]["lr"],
             seconds=time.perf_counter() - start,
         )
@@ -127,15 +128,18 @@ def _step(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     batch_loss: torch.Tensor,
+    scaler: torch.amp.GradScaler,
     clip_norm: float | None,
     average: AveragedModel | None,
 ) -> torch.Tensor:
     """One step down the batch's loss; the loss, cut from its graph."""
     optimizer.zero_grad(set_to_none=True)
-    batch_loss.backward()
+    scaler.scale(batch_loss).backward()
     if clip_norm is not None:
+        scaler.unscale_(optimizer)
         nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-    optimizer.step()
+    scaler.step(optimizer)
+    scaler.update()
     if average is not None:
         average.update_parameters(model)
     return batch_loss.detach()
