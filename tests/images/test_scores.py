@@ -9,6 +9,8 @@ def test_a_confusion_by_hand():
     assert found["n"] == 5
     assert found["confusion"] == [[2, 2, 0], [0, 1, 0], [0, 0, 0]]
     assert found["per_class"]["cat"]["accuracy"] == 0.5
+    assert found["balanced_accuracy"] == 0.75  # of the two classes that have rows
+    assert found["largest_class_share"] == 0.8
     assert found["per_class"]["owl"] == {"n": 0, "accuracy": None, "ci95": None}
     assert found["confused_pairs"] == [{"true": "cat", "predicted": "dog", "n": 2, "share": 0.5}]
 

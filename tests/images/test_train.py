@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from trialwise.base.errors import UserError
 from trialwise.base.settings import fill
@@ -52,6 +53,26 @@ def test_a_plain_set_is_learnt_and_measured_on_rows_never_seen(prepared):
     assert test["ci95"][0] < 1.0
     assert np.trace(test["confusion"]) == 24
     assert {name: found["n"] for name, found in test["per_class"].items()} == {"blue": 10, "green": 6, "red": 8}
+
+
+def test_balanced_training_lets_a_rare_class_count_like_the_others(tmp_path):
+    generator = np.random.default_rng(0)
+    for name, n in (("common", 180), ("rare", 20)):  # nothing tells them apart but how many there are
+        (tmp_path / "noise" / name).mkdir(parents=True)
+        for i in range(n):
+            pixels = generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "noise" / name / f"{i:03}.png")
+    noise = prepare(find_source(str(tmp_path / "noise")))
+
+    def share_of_rare(balanced):
+        plain = {"family": "plain", "batch_norm": False, "optimizer": "adamw", "learning_rate": 0.003}
+        training = start(noise, epochs=8, balanced=balanced, **plain)
+        list(training.epochs())
+        logits = predict_logits(training.saved, training.images_NHWC, training.valid_index, dtype=torch.float32)
+        return float(logits.softmax(1)[:, 1].mean())
+
+    assert share_of_rare(False) < 0.3
+    assert 0.35 < share_of_rare(True) < 0.65
 
 
 @pytest.mark.slow

@@ -29,13 +29,18 @@ def accuracy_scores(
     """Accuracy with its 95 % interval, by class, and what is taken for what.
 
     Returns:
-        "accuracy", "ci95" (Wilson), "n"; "per_class" with the same, None where a class has no rows; "confusion" (rows:
-        true class, columns: predicted class; None for more than 100 classes); "confused_pairs", the most frequent
-        mistakes with "true", "predicted", "n" and "share" of the true class; "classes".
+        "accuracy", "ci95" (Wilson), "n"; "balanced_accuracy", the mean of the classes' accuracies;
+        "largest_class_share", what always naming the most frequent class would give; "per_class" with the first three,
+        None where a class has no rows; "confusion" (rows: true class, columns: predicted class; None for more than 100
+        classes); "confused_pairs", the most frequent mistakes with "true", "predicted", "n" and "share" of the true
+        class; "classes".
     """
     n_classes = len(classes)
     confusion_KK = np.bincount(labels_N * n_classes + predicted_N, minlength=n_classes**2).reshape(n_classes, n_classes)
+    counts_K = confusion_KK.sum(axis=1)
     return accuracy_with_interval(predicted_N == labels_N) | {
+        "balanced_accuracy": float(np.mean(np.diag(confusion_KK)[counts_K > 0] / counts_K[counts_K > 0])),
+        "largest_class_share": float(counts_K.max() / counts_K.sum()),
         "per_class": {
             name: {
                 "n": int(row.sum()),

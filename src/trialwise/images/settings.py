@@ -86,6 +86,7 @@ class TrainSettings:
     )
     weight_decay: float = setting(5e-4, "Weight decay (L2); biases, BatchNorm and filters that Muon trains have none")
     label_smoothing: float = setting(0.1, "Share of the target that is spread over all classes")
+    balanced: bool = setting(False, "Whether every class counts the same in training, however many images it has")
     average: float = setting(0.0, "Decay of a moving average of the weights (EMA), e.g. 0.999; 0: none")
     compile: bool = setting(
         False, "Whether the network is compiled (torch.compile; on a GPU with CUDA graphs): slow to begin with"

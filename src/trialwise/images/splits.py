@@ -154,7 +154,8 @@ def note_imbalance(classes: tuple[str, ...], train_counts: tuple[int, ...]) -> t
     few = name_some([f"{name!r} ({count:,})" for count, name in rows])
     return (
         f"the classes are uneven: {largest!r} has {most:,} training images, more than {IMBALANCE} times as many as "
-        f"{few}; look at the accuracy of each class beside the overall one",
+        f"{few}; look at the accuracy of each class beside the overall one, or let all count alike in training with "
+        "--set balanced=true",
     )
 
 

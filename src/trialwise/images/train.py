@@ -86,7 +86,9 @@ class Training:
         return fit(
             self.network,
             batches=self.batches,
-            loss=nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing),
+            loss=nn.CrossEntropyLoss(
+                weight=self._class_weights() if settings.balanced else None, label_smoothing=settings.label_smoothing
+            ),
             validate=self.validate,
             optimizer=build_optimizer(
                 self.network,
@@ -136,6 +138,12 @@ class Training:
             if is_small:
                 inputs_BCHW = resized(inputs_BCHW, round(0.75 * inputs_BCHW.shape[-1]))
             yield inputs_BCHW, targets
+
+    def _class_weights(self) -> torch.Tensor:
+        """Weights (K,) under which every class has the same share of the training rows; 1 where they are even."""
+        labels_N = self.labels_N[self.train_index.to(self.labels_N.device)]
+        counts_K = torch.bincount(labels_N, minlength=len(self.saved.classes)).clamp(min=1)
+        return counts_K.float().reciprocal() * (len(labels_N) / len(counts_K))
 
     def validate(self) -> dict[str, float]:
         """Accuracy and cross-entropy on the validation rows."""
