@@ -123,6 +123,8 @@ def test_a_broken_image_is_named_and_counted_and_the_work_goes_on(capsys, tmp_pa
     assert run(["image", "train", str(folder), "--epochs", "1", "--max-params", "8000", "--out", "trained"]) == 0
     out = capsys.readouterr().out
     assert "left out: 2 files" in out
+    assert "a/cut.jpg: cannot be decoded" in out
+    assert "b/prose.png: not an image" in out
     page = Path("trained/report.html").read_text()
     assert "a/cut.jpg" in page
     assert "b/prose.png" in page

@@ -13,6 +13,7 @@ from trialwise.images.recipes import RecipeName
 from trialwise.images.settings import TrainSettings
 from trialwise.tuning.samplers import SamplerName
 
+LEFT_OUT_NAMED = 5
 DATA_HELP = (
     "digits, cifar10, cifar100, mnist, fashion_mnist, a folder of class folders (with train/ and test/ above them or "
     "not), an archive of one, or Parquet files of images"
@@ -222,10 +223,10 @@ def _run_text(result: dict, after: str) -> str:
     lines = [result["verdict"]]
     data = result["data"]
     if data["n_left_out"]:
-        first = data["left_out"][0]
-        lines.append(
-            f"left out: {data['n_left_out']} files that cannot be used, the first {first['file']}: {first['reason']} "
-            f"(all of them: {result['run']}/run.json)"
-        )
+        n = data["n_left_out"]
+        lines.append(f"left out: {n} file{'s' if n > 1 else ''} that cannot be used")
+        lines += [f"  {left_out['file']}: {left_out['reason']}" for left_out in data["left_out"][:LEFT_OUT_NAMED]]
+        if n > LEFT_OUT_NAMED:
+            lines.append(f"  and {n - LEFT_OUT_NAMED} more (all of them: {result['run']}/run.json)")
     lines += [f"note: {note}" for note in data["notes"]]
     return "\n".join([*lines, f"run: {result['run']}", f"report: {result['run']}/report.html", f"next: {after}"])
