@@ -9,7 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
+
+settings.register_profile("house", deadline=None)  # no timing is asserted in tests
+settings.load_profile("house")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"  # real data beside the checkout; never committed
 

@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialwise.images.augment import normalised, shifted_batch
+from trialwise.images.augment import colour_changed, cut_out, mixed, moved_by, normalised, resized, shifted_batch
 
 ROWS = torch.arange(5 * 8 * 8 * 3, dtype=torch.int64).remainder(251).to(torch.uint8).reshape(5, 8, 8, 3)
 
@@ -45,3 +45,61 @@ def test_normalised_inputs_have_mean_0_and_spread_1_in_channels_last():
     assert inputs.is_contiguous(memory_format=torch.channels_last)
     assert inputs.mean((0, 2, 3)).abs().max() < 1e-4
     assert (inputs.std((0, 2, 3)) - 1).abs().max() < 1e-3
+
+
+@given(st.integers(0, 10_000), st.integers(1, 12))
+def test_a_cutout_is_one_grey_square_and_the_rest_stays(seed, side):
+    images = torch.full((20, 10, 10, 3), 7, dtype=torch.uint8)
+    cut = cut_out(images, side, generator(seed))
+    assert set(cut.unique().tolist()) <= {7, 128}
+    for image in cut[..., 0] == 128:
+        rows, columns = image.any(1).sum(), image.any(0).sum()
+        assert 1 <= rows <= side
+        assert 1 <= columns <= side
+        assert image.sum() == rows * columns
+
+
+@given(st.integers(0, 10_000))
+def test_cutmix_gives_targets_the_shares_that_are_seen(seed):
+    images = torch.arange(40, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 8, 8, 3)
+    found, targets = mixed(images, torch.eye(40), "cutmix", generator(seed))
+    for image, target in zip(found, targets, strict=True):
+        seen = torch.bincount(image[..., 0].flatten().long(), minlength=40) / 64
+        torch.testing.assert_close(target, seen)
+    whole = (targets.max(1).values == 1).float().mean()
+    assert 0.2 < whole < 0.95
+
+
+@given(st.integers(0, 10_000))
+def test_mixup_blends_pictures_and_targets_alike(seed):
+    images = torch.arange(40, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 4, 4, 1)
+    found, targets = mixed(images, torch.eye(40), "mixup", generator(seed))
+    torch.testing.assert_close(targets.sum(1), torch.ones(40))
+    torch.testing.assert_close(found[:, 0, 0, 0], targets @ torch.arange(40.0))
+
+
+def test_without_mixing_nothing_changes():
+    images, targets = mixed(ROWS, torch.eye(5), "none", generator())
+    assert images is ROWS
+    assert torch.equal(targets, torch.eye(5))
+
+
+def test_colours_change_by_no_more_than_asked():
+    images = torch.randint(60, 180, (200, 4, 4, 3), generator=generator(), dtype=torch.uint8)
+    assert torch.equal(colour_changed(images, 0.0, generator()), images.float())
+    brightness = colour_changed(images, 0.2, generator()).mean((1, 2, 3)) / images.float().mean((1, 2, 3))
+    assert 0.79 < brightness.min() < 0.85
+    assert 1.15 < brightness.max() < 1.21
+
+
+def test_moved_by_and_back_is_the_middle_unmoved():
+    moved = moved_by(moved_by(ROWS, 1), -1)
+    assert torch.equal(moved[:, 1:-1, 1:-1], ROWS[:, 1:-1, 1:-1])
+    assert torch.equal(moved_by(ROWS, 1)[:, 1:, 1:], ROWS[:, :-1, :-1])
+
+
+def test_resized_images_keep_their_mean_and_layout():
+    small = resized(ROWS.permute(0, 3, 1, 2).float(), 6)
+    assert small.shape == (5, 3, 6, 6)
+    assert small.is_contiguous(memory_format=torch.channels_last)
+    assert (small.mean((2, 3)) - ROWS.float().mean((1, 2))).abs().max() < 8

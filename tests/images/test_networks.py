@@ -22,7 +22,7 @@ def architecture(**changes):
     st.floats(0.1, 1.0),
     st.booleans(),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_network_keeps_to_its_budget_and_takes_its_images(channels, size, n_classes, max_params, width, mirrored):
     found = architecture(
         channels=channels,

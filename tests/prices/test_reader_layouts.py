@@ -168,7 +168,7 @@ def test_german_numbers_and_dates(write_rows, days):
 PATTERNS = ["%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%b-%Y", "%b %d, %Y", "%m/%d/%y"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     separator=st.sampled_from([",", ";", "\t", "|"]),
     pattern=st.sampled_from(PATTERNS),

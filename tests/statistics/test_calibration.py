@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
@@ -68,7 +68,6 @@ def test_a_temperature_never_changes_a_prediction(problem, temperature):
 
 
 @given(problems)
-@settings(deadline=None)
 def test_fitting_never_makes_the_fitted_rows_much_less_likely(problem):
     logits, labels = draw(problem)
     temperature = fit_temperature(logits, labels)

@@ -8,6 +8,7 @@ from torch import nn
 
 from trialwise.images.settings import Mix
 
+CUTMIX_SHARE = 0.5  # of the images that get a square of another: the authors' choice for CIFAR
 GREY = 128  # what a cutout leaves: near the mean of any picture
 
 
@@ -89,10 +90,10 @@ def colour_changed(images_BHWC: torch.Tensor, largest: float, generator: torch.G
 def mixed(
     images_BHWC: torch.Tensor, targets_BK: torch.Tensor, how: Mix, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Each image mixed with another of the batch, and the targets in the same shares.
+    """Images mixed with others of the batch, and the targets in the same shares.
 
-    Mixup (Zhang et al. 2018) blends the two with a share from Beta(0.2, 0.2); CutMix (Yun et al. 2019) pastes a square
-    of the other whose area is uniform in 0..1.
+    Mixup (Zhang et al. 2018) blends each with another, in a share from Beta(0.2, 0.2). CutMix (Yun et al. 2019) pastes
+    a square of the other, of an area uniform in 0..1, into every second image or so.
 
     Args:
         images_BHWC: uint8 or float.
@@ -105,7 +106,8 @@ def mixed(
     n, height, width, _ = images_BHWC.shape
     other_B = torch.randperm(n, generator=generator).to(images_BHWC.device)
     if how == "cutmix":
-        side_B = (torch.rand(n, generator=generator).sqrt() * min(height, width)).round().long()
+        is_cut_B = torch.rand(n, generator=generator) < CUTMIX_SHARE
+        side_B = (torch.rand(n, generator=generator).sqrt() * min(height, width)).round().long() * is_cut_B
         inside_BHW = _squares(n, height, width, side_B, generator)
         share_B = 1 - inside_BHW.float().mean(dim=(1, 2))
         images = torch.where(inside_BHW[..., None].to(images_BHWC.device), images_BHWC[other_B], images_BHWC)
