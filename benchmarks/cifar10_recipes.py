@@ -1,8 +1,9 @@
 """Claim: what each CIFAR-10 recipe costs and gives, over seeds; the test rows are read once for each seed.
 
-Run on an idle machine: .venv/bin/python benchmarks/cifar10_recipes.py DATA RECIPE [--epochs N] [SEED ...]
+Run: .venv/bin/python benchmarks/cifar10_recipes.py DATA RECIPE [--epochs N] [--max-params N] [--threads N] [SEED ...]
 DATA is cifar10, or a folder or an archive of it. What is written are medians and spread of plain test accuracy, of
-the validation accuracy beside it, of the training's seconds and of the process's peak memory.
+the validation accuracy beside it, of the training's seconds and of its peak memory; seeds of earlier calls with the
+same settings are kept. Seconds are those of trainings on all cores, for which the machine must be idle.
 """
 
 import argparse
@@ -13,7 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measured import spread, write
+from measured import results_file, spread, write
+from trialwise.training.device import usable_cores
 
 
 def one_seed(data: str, recipe: str, seed: int, folder: Path, *options: str) -> dict:
@@ -21,6 +23,7 @@ def one_seed(data: str, recipe: str, seed: int, folder: Path, *options: str) -> 
     command = [sys.executable, "-m", "trialwise", "image"]
     arguments = ["train", data, "--recipe", recipe, "--seed", str(seed), "--out", run, "--json", *options]
     trained = json.loads(subprocess.run([*command, *arguments], check=True, stdout=subprocess.PIPE).stdout)
+    peak_memory = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # of the largest child so far
     evaluated = [*command, "evaluate", run, "--tta", "--json"]
     test = json.loads(subprocess.run(evaluated, check=True, stdout=subprocess.PIPE).stdout)["test"]
     found = {
@@ -33,6 +36,8 @@ def one_seed(data: str, recipe: str, seed: int, folder: Path, *options: str) -> 
         "test_accuracy": test["accuracy"],
         "test_ci95": test["ci95"],
         "test_accuracy_tta": test.get("accuracy_tta"),
+        "peak_memory_bytes": peak_memory,
+        "settings": json.loads(Path(run, "run.json").read_text())["settings"]["train"],
     }
     print(json.dumps(found), file=sys.stderr)
     return found
@@ -44,19 +49,38 @@ def main() -> None:
     parser.add_argument("recipe")
     parser.add_argument("seeds", nargs="*", type=int, default=range(5))
     parser.add_argument("--epochs")
+    parser.add_argument("--max-params")
+    parser.add_argument("--threads")
     given = parser.parse_args()
-    data, recipe = given.data, given.recipe
-    options = ["--epochs", given.epochs] if given.epochs else []
-    with tempfile.TemporaryDirectory() as name:
-        found = [one_seed(data, recipe, seed, Path(name), *options) for seed in given.seeds]
-    measured = ("train_seconds", "valid_accuracy", "test_accuracy", "test_accuracy_tta")
-    figures = {key: spread([one[key] for one in found if one[key] is not None]) for key in measured}
-    figures |= {key: found[0][key] for key in ("n_params", "epochs", "threads")}
-    figures["peak_memory_bytes"] = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    write(
-        f"{recipe}_{given.epochs}_epochs" if given.epochs else recipe,
-        {"data": Path(data).name, "recipe": recipe, **figures, "seeds": found},
+    chosen = {"epochs": given.epochs, "max-params": given.max_params}
+    name = "_".join(
+        [given.recipe, *(f"{value}_{option.replace('-', '_')}" for option, value in chosen.items() if value)]
     )
+    options = [f"--{key}={value}" for key, value in (chosen | {"threads": given.threads}).items() if value]
+    for seed in given.seeds:
+        with tempfile.TemporaryDirectory() as folder:
+            found = one_seed(given.data, given.recipe, seed, Path(folder), *options)
+        with_earlier = {one["seed"]: one for one in earlier(name, found)} | {seed: found}
+        write(name, summary(given, [with_earlier[seed] for seed in sorted(with_earlier)]))
+
+
+def earlier(name: str, found: dict) -> list[dict]:
+    """The seeds of earlier calls whose training had the same settings."""
+    path = results_file(name)
+    seeds = json.loads(path.read_text())["figures"]["seeds"] if path.exists() else []
+    return [one for one in seeds if one.get("settings") == found["settings"]]
+
+
+def summary(given: argparse.Namespace, found: list[dict]) -> dict:
+    figures = {
+        key: spread([one[key] for one in found if one[key] is not None])
+        for key in ("valid_accuracy", "test_accuracy", "test_accuracy_tta", "peak_memory_bytes")
+    }
+    # Only a training that had the machine to itself tells how long it takes.
+    on_all_cores = [one["train_seconds"] for one in found if one["threads"] == usable_cores()]
+    figures["train_seconds"] = spread(on_all_cores) if on_all_cores else None
+    figures |= {key: found[0][key] for key in ("n_params", "epochs")}
+    return {"data": Path(given.data).name, "recipe": given.recipe, **figures, "seeds": found}
 
 
 if __name__ == "__main__":

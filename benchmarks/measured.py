@@ -29,12 +29,17 @@ def write(name: str, figures: dict[str, Any]) -> Path:
         "commit": commit.stdout.strip() or None,
         "date": datetime.now(UTC).date().isoformat(),
     }
-    path = RESULTS / f"{name}_{usable_cores()}cores_{datetime.now(UTC):%Y%m}.json"
+    path = results_file(name)
     path.parent.mkdir(exist_ok=True)
     text = json.dumps(document, indent=2)
     path.write_text(text + "\n", encoding="utf-8")
     print(text)
     return path
+
+
+def results_file(name: str) -> Path:
+    """Where `write` puts the figures of that name, measured here and this month."""
+    return RESULTS / f"{name}_{usable_cores()}cores_{datetime.now(UTC):%Y%m}.json"
 
 
 def _processor() -> str:
