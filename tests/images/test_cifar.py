@@ -245,7 +245,9 @@ def test_a_look_alike_is_prepared_as_given(look_alike, binary_archive, tmp_path)
         for image, label in zip(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels, strict=True)
     }
     rows = open_train(data)
-    assert {(image.tobytes(), int(label)) for image, label in zip(*dataclasses.astuple(rows), strict=True)} == expected
+    assert {
+        (image.tobytes(), int(label)) for image, label in zip(rows.images_NHWC, rows.labels_N, strict=True)
+    } == expected
     assert found.n_train == len(expected)
 
 
