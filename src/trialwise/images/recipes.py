@@ -21,7 +21,7 @@ def cifar10_minute() -> TrainSettings:
 
 
 def cifar10_fast() -> TrainSettings:
-    """CIFAR-10 under 200,000 parameters within a quarter of an hour: 88.1 % (seed 0 alone), 27 s an epoch."""
+    """CIFAR-10 under 200,000 parameters in 13 minutes: 88.4 % (mean of seeds 0 and 1: 88.1 and 88.7 %)."""
     return fill(TrainSettings, _CIFAR10 | {"epochs": 30})
 
 
