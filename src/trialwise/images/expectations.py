@@ -22,16 +22,12 @@ class Measured:
         n_params: The network's size.
         n_seeds: How many there were.
         accuracy: Median plain accuracy on the test rows of the JPEG copy.
-        low: The smallest of them.
-        high: The greatest of them.
     """
 
     epochs: int
     n_params: int
     n_seeds: int
     accuracy: float
-    low: float
-    high: float
 
 
 def measured() -> list[Measured]:

@@ -129,11 +129,13 @@ def _label_errors(test: Mapping[str, Any], pictures: Mapping[str, Any]) -> Chapt
         return None
     drawn, tables = [], []
     for name, split in SPLITS.items():
-        if name in found and found[name]["rows"]:
-            tables.append(_label_errors_table(found[name]["rows"], split))
+        listed = found.get(name, {}).get("rows")
+        if not listed:
+            continue
+        tables.append(_label_errors_table(listed, split))
         images = pictures.get(f"label_errors_{name}", ())
-        if name in found and len(images) and found[name]["rows"]:
-            drawn.append(image_figures.label_errors(images, found[name]["rows"], split=split))
+        if len(images):
+            drawn.append(image_figures.label_errors(images, listed, split=split))
     return Chapter(
         heading="Labels in doubt",
         sentences=(_label_errors_sentence(found),),
@@ -144,8 +146,9 @@ def _label_errors(test: Mapping[str, Any], pictures: Mapping[str, Any]) -> Chapt
 
 def _label_errors_table(listed: Sequence[Mapping[str, Any]], split: str) -> Table:
     shown = listed[:N_LABEL_ERRORS]
+    more = "; evaluation.json has more" if len(listed) > len(shown) else ""
     return Table(
-        caption=f"The {len(shown)} likeliest label errors among the {split} images; evaluation.json has more",
+        caption=f"The likeliest label errors among the {split} images{more}",
         head=("file", "given", "suggested", "probability of the given class"),
         rows=tuple((row["file"], row["given"], row["suggested"], percent(row["self_confidence"])) for row in shown),
     )
