@@ -1,14 +1,18 @@
 """Claim: what each CIFAR-10 recipe costs and gives, over seeds; the test rows are read once for each seed.
 
-Run: .venv/bin/python benchmarks/cifar10_recipes.py DATA RECIPE [--epochs N] [--max-params N] [--threads N] [SEED ...]
-DATA is cifar10, or a folder or an archive of it. What is written are medians and spread of plain test accuracy, of
+Run: .venv/bin/python benchmarks/cifar10_recipes.py DATA RECIPE [--epochs N] [--max-params N] [--per-class N]
+     [--threads N] [SEED ...]
+DATA is cifar10, or a folder or an archive of it; with --per-class a folder, of which that many training images of
+each class are used (the first by name) and all test images. What is written are medians and spread of plain test accuracy, of
 the validation accuracy beside it, of the training's seconds and of its peak memory; seeds of earlier calls with the
 same settings are kept. Seconds are those of trainings on all cores, for which the machine must be idle.
 """
 
 import argparse
 import json
+import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -51,17 +55,31 @@ def main() -> None:
     parser.add_argument("--epochs")
     parser.add_argument("--max-params")
     parser.add_argument("--threads")
+    parser.add_argument("--per-class", type=int)
     given = parser.parse_args()
     chosen = {"epochs": given.epochs, "max-params": given.max_params}
+    in_name = chosen | {"per-class": given.per_class}
     name = "_".join(
-        [given.recipe, *(f"{value}_{option.replace('-', '_')}" for option, value in chosen.items() if value)]
+        [given.recipe, *(f"{value}_{option.replace('-', '_')}" for option, value in in_name.items() if value)]
     )
     options = [f"--{key}={value}" for key, value in (chosen | {"threads": given.threads}).items() if value]
     for seed in given.seeds:
         with tempfile.TemporaryDirectory() as folder:
-            found = one_seed(given.data, given.recipe, seed, Path(folder), *options)
+            data = given.data if given.per_class is None else fewer(given.data, given.per_class, Path(folder))
+            found = one_seed(data, given.recipe, seed, Path(folder), *options)
         with_earlier = {one["seed"]: one for one in earlier(name, found)} | {seed: found}
         write(name, summary(given, [with_earlier[seed] for seed in sorted(with_earlier)]))
+
+
+def fewer(data: str, per_class: int, folder: Path) -> str:
+    """A folder that links to the first images of every class in `data/train`, and to all of `data/test`."""
+    few = folder / Path(data).name
+    for of_class in sorted(Path(data, "train").iterdir()):
+        (few / "train" / of_class.name).mkdir(parents=True)
+        for file in sorted(of_class.iterdir())[:per_class]:
+            os.link(file, few / "train" / of_class.name / file.name)
+    shutil.copytree(Path(data, "test"), few / "test", copy_function=os.link)
+    return str(few)
 
 
 def earlier(name: str, found: dict) -> list[dict]:
@@ -80,7 +98,7 @@ def summary(given: argparse.Namespace, found: list[dict]) -> dict:
     on_all_cores = [one["train_seconds"] for one in found if one["threads"] == usable_cores()]
     figures["train_seconds"] = spread(on_all_cores) if on_all_cores else None
     figures |= {key: found[0][key] for key in ("n_params", "epochs")}
-    return {"data": Path(given.data).name, "recipe": given.recipe, **figures, "seeds": found}
+    return {"data": Path(given.data).name, "recipe": given.recipe, "per_class": given.per_class, **figures, "seeds": found}
 
 
 if __name__ == "__main__":
