@@ -3,9 +3,10 @@
 Run: .venv/bin/python benchmarks/cifar10_recipes.py DATA RECIPE [--epochs N] [--max-params N] [--per-class N]
      [--threads N] [SEED ...]
 DATA is cifar10, or a folder or an archive of it; with --per-class a folder, of which that many training images of
-each class are used (the first by name) and all test images. What is written are medians and spread of plain test accuracy, of
-the validation accuracy beside it, of the training's seconds and of its peak memory; seeds of earlier calls with the
-same settings are kept. Seconds are those of trainings on all cores, for which the machine must be idle.
+each class are used (the first by name) and all test images. What is written are medians and spread of plain test
+accuracy, of the validation accuracy beside it, of the training's seconds and of its peak memory; seeds of earlier
+calls with the same settings are kept. Seconds are those of trainings on all cores, for which the machine must be
+idle.
 """
 
 import argparse
@@ -97,8 +98,8 @@ def summary(given: argparse.Namespace, found: list[dict]) -> dict:
     # Only a training that had the machine to itself tells how long it takes.
     on_all_cores = [one["train_seconds"] for one in found if one["threads"] == usable_cores()]
     figures["train_seconds"] = spread(on_all_cores) if on_all_cores else None
-    figures |= {key: found[0][key] for key in ("n_params", "epochs")}
-    return {"data": Path(given.data).name, "recipe": given.recipe, "per_class": given.per_class, **figures, "seeds": found}
+    figures |= {key: found[0][key] for key in ("n_params", "epochs")} | {"per_class": given.per_class}
+    return {"data": Path(given.data).name, "recipe": given.recipe, **figures, "seeds": found}
 
 
 if __name__ == "__main__":

@@ -115,6 +115,14 @@ def test_an_evaluation_of_an_earlier_version_is_shown_as_far_as_it_goes(chapters
     assert [chapter.heading for chapter in found] == ["On the test images", "Class by class"]
 
 
+def test_doubtful_labels_of_an_evaluation_that_did_not_name_the_files_go_by_their_rows(chapters):
+    test = measured()
+    row = test["label_errors"]["test"]["rows"][0]
+    del row["file"]
+    (table, *_) = chapters(test)[5].tables
+    assert table.rows[0][0] == f"row {row['row']}"
+
+
 def test_peeking_is_called_peeking(chapters):
     assert chapters(measured())[0].sentences == ()
     assert "read 3 times" in chapters(measured(), times_opened=3)[0].sentences[0]

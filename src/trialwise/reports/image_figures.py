@@ -15,6 +15,7 @@ from trialwise.statistics.intervals import wilson_interval
 
 SMALLEST_MARK, LARGEST_MARK = 6.0, 100.0  # square points, by the number of images in a bin
 TITLE_SIZE = 6.5  # points
+DRAWN_SIDE = 64  # pixels; a small image is drawn about as large
 N_LETTERS = 14  # of a class name that fit above a small image
 
 
@@ -91,7 +92,9 @@ def near_duplicates(
 def _show(axes: Axes, pixels_HWC: NDArray[np.uint8]) -> None:
     is_grey = pixels_HWC.shape[-1] == 1
     pixels = pixels_HWC[..., 0] if is_grey else pixels_HWC
-    axes.imshow(pixels, cmap="gray" if is_grey else None, vmin=0, vmax=255, interpolation="nearest")
+    # "none" leaves the pixels to the page as they are, "nearest" draws them at the figure's size: whichever is smaller.
+    drawn = "none" if max(pixels.shape) <= DRAWN_SIDE else "nearest"
+    axes.imshow(pixels, cmap="gray" if is_grey else None, vmin=0, vmax=255, interpolation=drawn)
 
 
 def _title(axes: Axes, text: str) -> None:

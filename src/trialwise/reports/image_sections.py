@@ -147,10 +147,14 @@ def _label_errors(test: Mapping[str, Any], pictures: Mapping[str, Any]) -> Chapt
 def _label_errors_table(listed: Sequence[Mapping[str, Any]], split: str) -> Table:
     shown = listed[:N_LABEL_ERRORS]
     more = "; evaluation.json has more" if len(listed) > len(shown) else ""
+    named = (row.get("file", f"row {row['row']}") for row in shown)  # earlier versions did not name the files
     return Table(
         caption=f"The likeliest label errors among the {split} images{more}",
         head=("file", "given", "suggested", "probability of the given class"),
-        rows=tuple((row["file"], row["given"], row["suggested"], percent(row["self_confidence"])) for row in shown),
+        rows=tuple(
+            (name, row["given"], row["suggested"], percent(row["self_confidence"]))
+            for name, row in zip(named, shown, strict=True)
+        ),
     )
 
 
