@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--max-params")
     parser.add_argument("--threads")
     parser.add_argument("--per-class", type=int)
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()  # seeds may follow options
     chosen = {"epochs": given.epochs, "max-params": given.max_params}
     in_name = chosen | {"per-class": given.per_class}
     name = "_".join(
