@@ -59,7 +59,7 @@ def test_remarks_where_they_matter():
     naive = dataclasses.replace(NAIVE, repeats_yesterday=True)
     assert remarks([naive, score()], train_range_exceeded_fraction=0.05) == ()
     one, two = remarks([naive, late], train_range_exceeded_fraction=0.57)
-    assert one.startswith("lstm repeats yesterday's move: in a chart the forecast is the price line a day late")
+    assert one.startswith("The LSTM repeats yesterday's move: in a chart its forecast is the price line a day late")
     assert two.startswith("57% of the test closes lie outside the range of the training closes")
     assert remarks([naive, dataclasses.replace(score(), repeats_yesterday=True)], train_range_exceeded_fraction=0) == ()
 

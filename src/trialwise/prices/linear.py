@@ -92,7 +92,8 @@ def _ridge(
     moves_sd = float(np.sqrt(np.mean(moves**2)))
     scaled = np.clip(inputs / scale, -CLIP_SD, CLIP_SD)
     gram = scaled.T @ scaled + penalty * len(moves) * np.eye(scaled.shape[1])
-    return np.linalg.solve(gram, scaled.T @ np.clip(moves, -CLIP_SD * moves_sd, CLIP_SD * moves_sd)), scale
+    weights = np.linalg.solve(gram, scaled.T @ np.clip(moves, -CLIP_SD * moves_sd, CLIP_SD * moves_sd))
+    return np.asarray(weights, dtype=np.float64), scale
 
 
 def _moves(inputs: NDArray[np.float64], weights: NDArray[np.float64], scale: float) -> NDArray[np.float64]:

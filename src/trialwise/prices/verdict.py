@@ -53,16 +53,13 @@ def verdict_sentence(name: str, scores: Sequence[ModelScore], *, shrinkage: floa
 
 
 def remarks(scores: Sequence[ModelScore], *, train_range_exceeded_fraction: float) -> tuple[str, ...]:
-    """What a reader of the chart should know, one sentence each: a line that is a day late, and new territory."""
+    """What a reader of the LSTM's chart should know, one sentence each: a line a day late, and new territory."""
     found = []
-    n = sum(score.dm_p is not None for score in scores)
-    late = [score for score in scores if score.repeats_yesterday and score.dm_p is not None]
-    late = [score.name for score in late if not claims_skill(score, n)]
-    if late:
-        verb = "repeats" if len(late) == 1 else "repeat"
+    lstm = next(score for score in scores if score.name == "lstm")
+    if lstm.repeats_yesterday and not claims_skill(lstm, sum(score.dm_p is not None for score in scores)):
         found.append(
-            f"{', '.join(late)} {verb} yesterday's move: in a chart the forecast is the price line a day late, "
-            "which looks better than it is."
+            "The LSTM repeats yesterday's move: in a chart its forecast is the price line a day late, which looks "
+            "better than it is."
         )
     if train_range_exceeded_fraction >= NEW_TERRITORY:
         found.append(
