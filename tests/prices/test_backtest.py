@@ -11,7 +11,7 @@ from trialwise.prices.held_out import test_days as held_out_days
 from trialwise.prices.reader import embedded_prices, read_prices
 from trialwise.prices.recipes import BacktestSettings
 
-MODELS = ["naive", "drift", "moving_average_5", "lstm", "lstm_unshrunk"]
+MODELS = ["naive", "drift", "moving_average_5", "ar_ridge", "dlinear", "lstm", "lstm_unshrunk"]
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +34,14 @@ def test_the_document_holds_every_number_and_no_more(noise):
     assert list(document) == [
         *("verdict", "models", "n_train", "n_test", "first_test_date", "last_test_date"),
         *("close_column", "layout", "adjusted", "warnings", "shrinkage"),
-        *("best_epoch", "n_epochs", "train_range_exceeded_fraction"),
+        *("best_epoch", "n_epochs", "train_range_exceeded_fraction", "remarks"),
     ]
     assert [model["name"] for model in document["models"]] == MODELS
     assert [list(model) for model in document["models"]] == [
-        ["name", "rmse", "mae", "rmse_over_naive", "direction_accuracy", "dm_p", "skill", "skill_ci95"]
+        [
+            *("name", "rmse", "mae", "rmse_over_naive", "direction_accuracy", "dm_p", "skill", "skill_ci95"),
+            *("mase", "direction_p", "in_confidence_set", "lag_correlations", "repeats_yesterday"),
+        ]
     ] * len(MODELS)
     assert (document["n_train"], document["n_test"]) == (240, 60)
 

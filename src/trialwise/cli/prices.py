@@ -47,10 +47,19 @@ def _text(result: dict) -> str:
         result["verdict"],
         f"{result['n_train']} training days, {result['n_test']} test days from {result['first_test_date']} "
         f"to {result['last_test_date']}, column {result['close_column']}",
-        f"{'model':<20} {'RMSE':>10} {'RMSE/naive':>11} {'p against naive':>16}",
+        f"{'model':<17} {'RMSE':>9} {'RMSE/naive':>11} {'p against naive':>16} {'MASE':>7} {'p direction':>12}"
+        "  in best set",
     ]
     for row in result["models"]:
-        p = "" if row["dm_p"] is None else f"{row['dm_p']:.3g}"
-        lines.append(f"{row['name']:<20} {row['rmse']:>10.4f} {row['rmse_over_naive']:>11.4f} {p:>16}")
+        in_set = "yes" if row["in_confidence_set"] else "no"
+        lines.append(
+            f"{row['name']:<17} {row['rmse']:>9.4f} {row['rmse_over_naive']:>11.4f} {_number(row['dm_p']):>16} "
+            f"{_number(row['mase']):>7} {_number(row['direction_p']):>12}  {in_set}"
+        )
+    lines += result["remarks"]
     lines += [f"note: {warning}" for warning in result["warnings"]]
     return "\n".join([*lines, f"report: {result['run']}/report.html"])
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"

@@ -17,7 +17,7 @@ from trialwise.prices.scores import ModelScore, score_forecasts
 from trialwise.prices.splits import train_part
 from trialwise.prices.table import PriceTable
 from trialwise.prices.train import TrainedForecaster, forecast_returns, train_lstm
-from trialwise.prices.verdict import verdict_sentence
+from trialwise.prices.verdict import remarks, verdict_sentence
 from trialwise.training.loop import EpochResult
 
 
@@ -35,6 +35,7 @@ class BacktestResult:
         n_train: Days before the test, those that choose the epoch included.
         train_range_exceeded_fraction: Share of the test days with a close outside the range of the training closes.
         verdict: One plain sentence.
+        remarks: What a reader of the numbers should know, one sentence each.
     """
 
     table: PriceTable
@@ -46,6 +47,7 @@ class BacktestResult:
     n_train: int
     train_range_exceeded_fraction: float
     verdict: str
+    remarks: tuple[str, ...] = ()
 
     @property
     def n_test(self) -> int:
@@ -89,6 +91,7 @@ class BacktestResult:
             "best_epoch": self.best_epoch,
             "n_epochs": len(self.epochs),
             "train_range_exceeded_fraction": self.train_range_exceeded_fraction,
+            "remarks": list(self.remarks),
         }
 
 
@@ -118,7 +121,8 @@ def run_backtest(
     days = test_days(table, settings)
     forecasts = walk_forward(trained, days)
     actual, before = table.close[days.first_row :], table.close[: days.first_row]
-    scores = score_forecasts(actual, forecasts, seed=seed)
+    scores = score_forecasts(actual, forecasts, train_close_M=before, seed=seed)
+    exceeded = float(np.mean((actual < before.min()) | (actual > before.max())))
     return BacktestResult(
         table=table,
         dates=table.dates[days.first_row :],
@@ -127,8 +131,9 @@ def run_backtest(
         scores=scores,
         trained=trained,
         n_train=days.first_row,
-        train_range_exceeded_fraction=float(np.mean((actual < before.min()) | (actual > before.max()))),
+        train_range_exceeded_fraction=exceeded,
         verdict=verdict_sentence(table.name, scores, shrinkage=trained.shrinkage),
+        remarks=remarks(scores, train_range_exceeded_fraction=exceeded),
     )
 
 
@@ -150,6 +155,4 @@ def lstm_forecast(trained: TrainedForecaster, days: HeldOutDays) -> NDArray[np.f
 
 
 def _plain(score: ModelScore) -> dict[str, Any]:
-    row = dataclasses.asdict(score)
-    interval = row.pop("skill_ci95")
-    return row | {"skill_ci95": None if interval is None else list(interval)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(score).items()}

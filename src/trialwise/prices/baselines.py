@@ -1,4 +1,4 @@
-"""The forecasts that every model must beat: each needs one line and no training.
+"""The forecasts that every model must beat.
 
 A baseline takes all closes and the row of the first day to forecast, and gives one forecast for each day from there
 to the last; the forecast of day t uses closes up to day t-1 only.
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialwise.prices.features import log_returns
+from trialwise.prices.linear import ar_ridge, dlinear
 
 MOVING_AVERAGE_DAYS = 5
 Baseline = Callable[[NDArray[np.float64], int], NDArray[np.float64]]
@@ -41,4 +42,6 @@ BASELINES: dict[str, Baseline] = {
     "naive": naive,
     "drift": drift,
     f"moving_average_{MOVING_AVERAGE_DAYS}": moving_average,
+    "ar_ridge": ar_ridge,
+    "dlinear": dlinear,
 }

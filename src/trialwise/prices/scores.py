@@ -11,8 +11,13 @@ from numpy.typing import NDArray
 
 from trialwise.base.seeds import numpy_generator
 from trialwise.statistics.comparisons import block_bootstrap_interval, diebold_mariano
+from trialwise.statistics.confidence_set import confidence_set_p_values
+from trialwise.statistics.direction import pesaran_timmermann
+from trialwise.statistics.forecast_losses import mase
 
 N_RESAMPLES = 2000
+CONFIDENCE_SET_LEVEL = 0.9
+REPEATS_ABOVE = 0.8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,6 +33,14 @@ class ModelScore:
         dm_p: Two-sided p value of the Diebold-Mariano-HLN test of squared errors against the naive forecast's.
         skill: 1 - rmse_over_naive; above 0 where the model is better.
         skill_ci95: The 95 % moving-block bootstrap interval of `skill`.
+        mase: MAE over the mean absolute daily move of the training closes; None where those never moved.
+        direction_p: One-sided p value of the Pesaran-Timmermann test that the forecast signs know nothing; None where
+            all forecasts, or all moves, have one sign.
+        in_confidence_set: Whether the model belongs to the 90 % model confidence set of squared errors.
+        lag_correlations: Of the day-to-day steps of the forecast line, with the actual moves of the same day and of
+            the day before; None where one of them never moves.
+        repeats_yesterday: Whether the forecast line is the price line a day late: the second correlation is above 0.8
+            and above the first.
     """
 
     name: str
@@ -38,24 +51,64 @@ class ModelScore:
     dm_p: float | None = None
     skill: float = 0.0
     skill_ci95: tuple[float, float] | None = None
+    mase: float | None = None
+    direction_p: float | None = None
+    in_confidence_set: bool = True
+    lag_correlations: tuple[float, float] | None = None
+    repeats_yesterday: bool = False
 
 
 def score_forecasts(
-    actual_N: NDArray[np.float64], forecasts: Mapping[str, NDArray[np.float64]], *, seed: int
+    actual_N: NDArray[np.float64],
+    forecasts: Mapping[str, NDArray[np.float64]],
+    *,
+    train_close_M: NDArray[np.float64],
+    seed: int,
 ) -> tuple[ModelScore, ...]:
     """One row a model, the naive one first.
 
     Args:
         actual_N: (N,) closes of the test days.
         forecasts: (N,) forecast closes by model; "naive" is among them.
-        seed: Seeds the bootstrap; all models are judged on the same resampled days.
+        train_close_M: (M,) closes of the days before.
+        seed: Seeds the bootstraps; all models are judged on the same resampled days.
     """
     naive_N = forecasts["naive"]
-    rows = [ModelScore(name="naive", rmse=_rmse(actual_N - naive_N), mae=float(np.abs(actual_N - naive_N).mean()))]
-    for name, forecast_N in forecasts.items():
-        if name != "naive":
-            rows.append(_against_naive(name, actual_N, forecast_N, naive_N, seed=seed))
+    names = ["naive", *(name for name in forecasts if name != "naive")]
+    set_p_values = confidence_set_p_values(
+        np.stack([(actual_N - forecasts[name]) ** 2 for name in names], axis=1),
+        generator=numpy_generator(seed, "confidence set"),
+    )
+    rows = []
+    for name, set_p in zip(names, set_p_values, strict=True):
+        lags = lag_correlations(actual_N, forecasts[name], naive_N)
+        row = ModelScore(
+            name=name,
+            rmse=_rmse(actual_N - forecasts[name]),
+            mae=float(np.abs(actual_N - forecasts[name]).mean()),
+            mase=mase(actual_N, forecasts[name], train_close_M),
+            in_confidence_set=bool(set_p > 1 - CONFIDENCE_SET_LEVEL),
+            lag_correlations=lags,
+            repeats_yesterday=lags is not None and lags[1] > max(REPEATS_ABOVE, lags[0]),
+        )
+        rows.append(row if name == "naive" else _against_naive(row, actual_N, forecasts[name], naive_N, seed=seed))
     return tuple(rows)
+
+
+def lag_correlations(
+    actual_N: NDArray[np.float64], forecast_N: NDArray[np.float64], naive_N: NDArray[np.float64]
+) -> tuple[float, float] | None:
+    """How the steps of the forecast line go with the moves of the same day and with those of the day before.
+
+    The naive forecast has 1 with the day before: its line in a chart is the price line a day late, which looks like
+    a splendid forecast. None with fewer than 3 steps, or where one of the three never changes.
+    """
+    steps = np.diff(np.log(np.maximum(forecast_N, np.finfo(float).tiny)))
+    moves_N = np.log(actual_N / naive_N)
+    today, yesterday = moves_N[1:], moves_N[:-1]
+    if len(steps) < 3 or any(float(np.ptp(values)) < 1e-12 for values in (steps, today, yesterday)):
+        return None
+    return float(np.corrcoef(steps, today)[0, 1]), float(np.corrcoef(steps, yesterday)[0, 1])
 
 
 def rmse_over(actual_N: NDArray[np.float64], forecast_N: NDArray[np.float64], naive_N: NDArray[np.float64]) -> float:
@@ -64,22 +117,21 @@ def rmse_over(actual_N: NDArray[np.float64], forecast_N: NDArray[np.float64], na
 
 
 def _against_naive(
-    name: str,
+    row: ModelScore,
     actual_N: NDArray[np.float64],
     forecast_N: NDArray[np.float64],
     naive_N: NDArray[np.float64],
     *,
     seed: int,
 ) -> ModelScore:
-    errors_N, naive_errors_N = actual_N - forecast_N, actual_N - naive_N
-    losses_N2 = np.stack([errors_N**2, naive_errors_N**2], axis=1)
+    losses_N2 = np.stack([(actual_N - forecast_N) ** 2, (actual_N - naive_N) ** 2], axis=1)
     over_naive = rmse_over(actual_N, forecast_N, naive_N)
-    return ModelScore(
-        name=name,
-        rmse=_rmse(errors_N),
-        mae=float(np.abs(errors_N).mean()),
+    moves_N, forecast_moves_N = actual_N - naive_N, forecast_N - naive_N
+    return dataclasses.replace(
+        row,
         rmse_over_naive=over_naive,
-        direction_accuracy=_direction_accuracy(actual_N - naive_N, forecast_N - naive_N),
+        direction_accuracy=_direction_accuracy(moves_N, forecast_moves_N),
+        direction_p=pesaran_timmermann(moves_N, forecast_moves_N).p_value,
         dm_p=diebold_mariano(losses_N2[:, 0], losses_N2[:, 1]).p_value,
         skill=1.0 - over_naive,
         skill_ci95=block_bootstrap_interval(

@@ -140,7 +140,10 @@ def _price_backtest(run: RunFolder) -> Section:
     result = run.result
     days = read_json(run.path / "forecasts.json")
     metrics = run.metrics()
-    head = ("model", "RMSE", "RMSE / naive", "95 % interval of the skill", "p against naive", "direction right")
+    head = (
+        *("model", "RMSE", "RMSE / naive", "95 % interval of the skill", "p against naive"),
+        *("MASE", "direction right", "p of the direction", "in the confidence set"),
+    )
     rows = tuple(
         (
             model["name"],
@@ -148,7 +151,10 @@ def _price_backtest(run: RunFolder) -> Section:
             f"{model['rmse_over_naive']:.4f}" + (" (naive itself)" if _is_naive(model) else ""),
             "" if _is_naive(model) else "{:+.2%} to {:+.2%}".format(*model["skill_ci95"]),
             "" if _is_naive(model) else f"{model['dm_p']:.3g}",
+            number(model["mase"]) if model.get("mase") is not None else "",
             f"{model['direction_accuracy']:.1%}" if model.get("direction_accuracy") is not None else "",
+            f"{model['direction_p']:.3g}" if model.get("direction_p") is not None else "",
+            {True: "yes", False: "no", None: ""}[model.get("in_confidence_set")],
         )
         for model in result["models"]
     )
@@ -174,7 +180,7 @@ def _price_backtest(run: RunFolder) -> Section:
             figures.learning_curves(metrics, score_name=None, score_label=""),
         ),
         tables=(Table(caption=TABLE_CAPTION, head=head, rows=rows),),
-        notes=tuple(result["warnings"]),
+        notes=(*result.get("remarks", ()), *result["warnings"]),
     )
 
 
