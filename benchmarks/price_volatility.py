@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 from measured import spread, write
-
 from trialwise.prices.reader import embedded_prices, read_prices
 from trialwise.prices.splits import split_rows
 from trialwise.prices.table import PriceTable, first_rows

@@ -61,8 +61,8 @@ class VolatilityResult:
         skill, n_compared = 100 * headline.qlike_skill, len(self.scores) - 1
         if not better_than_reference(headline, n_compared):
             return (
-                f"Its volatility is not shown to be predictable beyond the 22-day average ({skill:.0f}"
-                f" % better, 95 % interval {low:.0f} to {high:.0f} %, p = {headline.dm_p:.2g}, {n_compared} models compared)."
+                f"Its volatility is not shown to be predictable beyond the 22-day average ({skill:.0f} % better, "
+                f"95 % interval {low:.0f} to {high:.0f} %, p = {headline.dm_p:.2g}, {n_compared} models compared)."
             )
         return (
             f"Its volatility is predictable: {skill:.0f} % better than the 22-day average "
