@@ -61,11 +61,11 @@ class VolatilityResult:
         skill, n_compared = 100 * headline.qlike_skill, len(self.scores) - 1
         if not better_than_reference(headline, n_compared):
             return (
-                f"Its volatility is not shown to be predictable beyond the 22-day average ({skill:.0f} % better, "
+                f"Its volatility is not shown to be predictable beyond the 22-day average ({_better(skill)}, "
                 f"95 % interval {low:.0f} to {high:.0f} %, p = {headline.dm_p:.2g}, {n_compared} models compared)."
             )
         return (
-            f"Its volatility is predictable: {skill:.0f} % better than the 22-day average "
+            f"Its volatility is predictable: {_better(skill)} than the 22-day average "
             f"(95 % interval {low:.0f} to {high:.0f} %)."
         )
 
@@ -143,6 +143,10 @@ def _obstacle(close_train_N: NDArray[np.float64]) -> str | None:
     if moved < REFERENCE_DAYS:
         return f"the price moved on only {moved} of the {len(close_train_N)} training days"
     return None
+
+
+def _better(skill: float) -> str:
+    return f"{abs(skill):.0f} % {'better' if skill >= 0 else 'worse'}"
 
 
 def _plain(score: VolatilityScore) -> dict[str, Any]:
