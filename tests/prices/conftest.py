@@ -69,3 +69,43 @@ def write_rows(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def walk_with_range() -> Callable[..., PriceTable]:
+    """Prices with open, high, low, close and volume; the standard deviation of a day may be given day by day."""
+
+    def make(n_days: int = 400, *, seed: int = 0, daily_sd: float | np.ndarray = 0.01) -> PriceTable:
+        generator = np.random.default_rng(seed)
+        sd = np.broadcast_to(daily_sd, n_days)
+        # The first of 80 steps is the night's, and a fifth of the day's variance.
+        share = np.r_[0.2, np.full(79, 0.8 / 79)]
+        steps = sd[:, None] * np.sqrt(share) * generator.standard_normal((n_days, 80))
+        path = np.cumsum(steps.ravel()).reshape(n_days, 80)
+        prices = 100 * np.exp(path)
+        return PriceTable(
+            name="walk",
+            dates=trading_days(n_days),
+            close=prices[:, -1],
+            open=prices[:, 0],
+            high=prices.max(axis=1),
+            low=prices.min(axis=1),
+            volume=np.exp(16 + 0.4 * generator.standard_normal(n_days)),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def garch_walk() -> Callable[..., PriceTable]:
+    """Closes whose variance follows a GARCH(1,1) with alpha 0.1 and beta 0.85, and no other column."""
+
+    def make(n_days: int = 1500, *, seed: int = 0) -> PriceTable:
+        noise = np.random.default_rng(seed).standard_normal(n_days)
+        variance, returns = 1e-4, np.zeros(n_days)
+        for day in range(n_days):
+            returns[day] = np.sqrt(variance) * noise[day]
+            variance = 5e-6 + 0.1 * returns[day] ** 2 + 0.85 * variance
+        return PriceTable(name="garch", dates=trading_days(n_days), close=100 * np.exp(np.cumsum(returns)))
+
+    return make

@@ -32,7 +32,8 @@ def planted(random_walk, memory_settings):
 def test_the_document_holds_every_number_and_no_more(noise):
     document = json.loads(to_json(noise.to_document()))
     assert list(document) == [
-        *("verdict", "models", "n_train", "n_test", "first_test_date", "last_test_date"),
+        *("verdict", "models", "volatility", "volatility_target", "volatility_left_out"),
+        *("n_train", "n_test", "first_test_date", "last_test_date"),
         *("close_column", "layout", "adjusted", "warnings", "shrinkage"),
         *("best_epoch", "n_epochs", "train_range_exceeded_fraction", "remarks"),
     ]
@@ -99,6 +100,9 @@ def test_training_does_not_know_the_test_days(planted, random_walk, memory_setti
     assert other.trained.shrinkage == planted.trained.shrinkage
     for name, weights in planted.trained.network.state_dict().items():
         assert other.trained.network.state_dict()[name].equal(weights)
+    for mine, its in zip(other.volatility.trained.networks, planted.volatility.trained.networks, strict=True):
+        assert all(mine.state_dict()[name].equal(weights) for name, weights in its.state_dict().items())
+    assert other.volatility.trained.scaler == planted.volatility.trained.scaler
     assert other.actual[0] != planted.actual[0]
 
 

@@ -18,6 +18,7 @@ from trialwise.prices.splits import train_part
 from trialwise.prices.table import PriceTable
 from trialwise.prices.train import TrainedForecaster, forecast_returns, train_lstm
 from trialwise.prices.verdict import remarks, verdict_sentence
+from trialwise.prices.volatility import VolatilityResult, run_volatility, train_volatility_models
 from trialwise.training.loop import EpochResult
 
 
@@ -34,7 +35,8 @@ class BacktestResult:
         trained: The LSTM, ready to be saved.
         n_train: Days before the test, those that choose the epoch included.
         train_range_exceeded_fraction: Share of the test days with a close outside the range of the training closes.
-        verdict: One plain sentence.
+        verdict: One plain sentence on the closes, and one on volatility where it could be judged.
+        volatility: How predictable the size of the moves is.
         remarks: What a reader of the numbers should know, one sentence each.
     """
 
@@ -47,6 +49,7 @@ class BacktestResult:
     n_train: int
     train_range_exceeded_fraction: float
     verdict: str
+    volatility: VolatilityResult
     remarks: tuple[str, ...] = ()
 
     @property
@@ -79,6 +82,9 @@ class BacktestResult:
         return {
             "verdict": self.verdict,
             "models": [_plain(score) for score in self.scores],
+            "volatility": self.volatility.to_document(),
+            "volatility_target": self.volatility.target,
+            "volatility_left_out": dict(self.volatility.left_out),
             "n_train": self.n_train,
             "n_test": self.n_test,
             "first_test_date": self.first_test_date,
@@ -117,12 +123,16 @@ def run_backtest(
         UserError: Too few days for the settings.
         WorkError: The loss is no longer a finite number.
     """
-    trained = train_lstm(train_part(table, settings), settings, seed=seed, on_epoch=on_epoch)
+    table_train = train_part(table, settings)
+    trained = train_lstm(table_train, settings, seed=seed, on_epoch=on_epoch)
+    trained_volatility = train_volatility_models(table_train, seed=seed)
     days = test_days(table, settings)
     forecasts = walk_forward(trained, days)
     actual, before = table.close[days.first_row :], table.close[: days.first_row]
     scores = score_forecasts(actual, forecasts, train_close_M=before, seed=seed)
     exceeded = float(np.mean((actual < before.min()) | (actual > before.max())))
+    volatility = run_volatility(trained_volatility, days.table, days.first_row, seed=seed)
+    verdict = verdict_sentence(table.name, scores, shrinkage=trained.shrinkage)
     return BacktestResult(
         table=table,
         dates=table.dates[days.first_row :],
@@ -132,7 +142,8 @@ def run_backtest(
         trained=trained,
         n_train=days.first_row,
         train_range_exceeded_fraction=exceeded,
-        verdict=verdict_sentence(table.name, scores, shrinkage=trained.shrinkage),
+        verdict=" ".join(filter(None, (verdict, volatility.verdict))),
+        volatility=volatility,
         remarks=remarks(scores, train_range_exceeded_fraction=exceeded),
     )
 

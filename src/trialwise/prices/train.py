@@ -79,7 +79,7 @@ def train_lstm(
     with threads(1):
         network = build_network(settings, n_features=len(names), seed=seed)
         train, valid = _stretches(table_train, scaler, first_valid=first_valid, window=settings.window)
-        epochs, best_epoch = _fit_best(network, train, valid, settings, seed=seed, on_epoch=on_epoch)
+        epochs, best_epoch = fit_best(network, train, valid, settings, seed=seed, on_epoch=on_epoch)
     unshrunk = TrainedForecaster(
         network=network, scaler=scaler, settings=settings, epochs=epochs, best_epoch=best_epoch, shrinkage=1.0
     )
@@ -116,27 +116,40 @@ def forecast_returns(trained: TrainedForecaster, table: PriceTable, first_row: i
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Stretches:
-    """B stretches of T days; the loss begins after the first `n_warm_up` days of each."""
+class Stretches:
+    """B stretches of T days; the loss begins after the first `n_warm_up` days of each.
+
+    Attributes:
+        inputs_BTF: What the network sees of each day.
+        targets_BT: What it should have said at the end of that day.
+        n_warm_up: Days at the start of a stretch whose outputs are not judged.
+        day_loss: The mean loss of (outputs, targets).
+    """
 
     inputs_BTF: torch.Tensor
     targets_BT: torch.Tensor
     n_warm_up: int
+    day_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = functional.mse_loss
 
     def loss(self, outputs_BT: torch.Tensor, targets_BT: torch.Tensor) -> torch.Tensor:
-        return functional.mse_loss(outputs_BT[:, self.n_warm_up :], targets_BT[:, self.n_warm_up :])
+        """The mean loss after the warm-up."""
+        return self.day_loss(outputs_BT[:, self.n_warm_up :], targets_BT[:, self.n_warm_up :])
 
 
-def _fit_best(
+def fit_best(
     network: LSTMForecaster,
-    train: _Stretches,
-    valid: _Stretches,
+    train: Stretches,
+    valid: Stretches,
     settings: BacktestSettings,
     *,
     seed: int,
     on_epoch: Callable[[EpochResult], None] | None,
 ) -> tuple[tuple[EpochResult, ...], int]:
-    """Train until the validation loss stops falling and put the best epoch's weights into `network`."""
+    """Train until the validation loss stops falling and put the best epoch's weights into `network`.
+
+    Returns:
+        One result for each epoch that was run, and the best epoch; 0 where none beat the untrained network.
+    """
 
     def batches(epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         order = torch.from_numpy(numpy_generator(seed, "order", epoch).permutation(len(train.targets_BT)))
@@ -179,7 +192,7 @@ def _fit_best(
 
 def _stretches(
     table_train: PriceTable, scaler: Scaler, *, first_valid: int, window: int
-) -> tuple[_Stretches, _Stretches]:
+) -> tuple[Stretches, Stretches]:
     """The days before `first_valid` as stretches to train on, and the days from it on as one to validate on.
 
     Training stretches have 2 x window days and overlap by half, so that every day after the first window is learnt
@@ -193,14 +206,14 @@ def _stretches(
     n_days = first_valid - 1
     length = min(2 * window, n_days)
     starts = [*range(0, n_days - length, window), n_days - length]
-    train = _Stretches(
+    train = Stretches(
         inputs_BTF=torch.stack([inputs_NF[start : start + length] for start in starts]),
         targets_BT=torch.stack([targets_N[start : start + length] for start in starts]),
         n_warm_up=length // 2,
     )
     # Day first_valid - 1 makes the first validation forecast, with as many days before it as it has seen in training.
     valid_from = n_days - window
-    valid = _Stretches(
+    valid = Stretches(
         inputs_BTF=inputs_NF[None, valid_from:-1], targets_BT=targets_N[None, valid_from:], n_warm_up=window
     )
     return train, valid
