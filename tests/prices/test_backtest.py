@@ -32,7 +32,7 @@ def planted(random_walk, memory_settings):
 def test_the_document_holds_every_number_and_no_more(noise):
     document = json.loads(to_json(noise.to_document()))
     assert list(document) == [
-        *("verdict", "models", "volatility", "volatility_target", "volatility_left_out"),
+        *("verdict", "models", "volatility", "volatility_target", "volatility_left_out", "bands"),
         *("n_train", "n_test", "first_test_date", "last_test_date"),
         *("close_column", "layout", "adjusted", "warnings", "shrinkage"),
         *("best_epoch", "n_epochs", "train_range_exceeded_fraction", "remarks"),

@@ -29,7 +29,6 @@ def test_every_model_has_a_row_and_a_forecast_of_every_day(made_up):
     assert [score.name for score in result.scores] == MODELS
     assert sorted(result.forecasts) == sorted(MODELS)
     assert all(forecast.shape == (100,) and (forecast > 0).all() for forecast in result.forecasts.values())
-    np.testing.assert_allclose(result.sd**2, result.forecasts["lstm_har_mean"])
     assert result.target == "Garman-Klass plus squared overnight return"
     assert not result.left_out
     rows = json.loads(json.dumps(result.to_document()))
@@ -41,7 +40,6 @@ def test_every_model_has_a_row_and_a_forecast_of_every_day(made_up):
 def test_steady_prices_have_no_volatility_to_predict(made_up):
     _, result = made_up
     assert result.verdict.startswith("Its volatility is not shown to be predictable beyond the 22-day average (")
-    assert "6 models compared" in result.verdict
 
 
 @pytest.mark.parametrize("day", [300, 301, 350, 399])
@@ -82,7 +80,7 @@ def test_waves_of_volatility_are_found_and_claimed(walk_with_range):
     result = backtested(table, 700)
     headline = result.scores[-1]
     assert headline.qlike_skill > 0.3
-    assert better_than_reference(headline, n_compared=6)
+    assert better_than_reference(headline)
     assert result.verdict.startswith("Its volatility is predictable: ")
 
 
@@ -113,7 +111,6 @@ def test_nothing_to_learn_from_is_said(walk_with_range, n_days, flat, why):
     result = backtested(table, n_days - 10)
     assert why in result.left_out["all"]
     assert (result.scores, result.to_document(), result.verdict, result.trained) == ((), [], None, None)
-    assert (result.sd > 0).all()
 
 
 def test_a_score_by_hand():
@@ -125,9 +122,9 @@ def test_a_score_by_hand():
     assert good.skill_over_har == pytest.approx(1 - good.qlike / har.qlike)
     low, high = good.qlike_skill_ci95
     assert low < good.qlike_skill < high
-    assert better_than_reference(good, n_compared=2)
-    assert not better_than_reference(dataclasses.replace(good, dm_p=0.03), n_compared=2)
-    assert not better_than_reference(dataclasses.replace(good, qlike_skill_ci95=(-0.1, 0.5)), n_compared=2)
+    assert better_than_reference(good)
+    assert not better_than_reference(dataclasses.replace(good, dm_p=0.06))
+    assert not better_than_reference(dataclasses.replace(good, qlike_skill_ci95=(-0.1, 0.5)))
 
 
 def test_the_embedded_prices_as_a_user_runs_them():

@@ -56,9 +56,36 @@ def _text(result: dict) -> str:
             f"{row['name']:<17} {row['rmse']:>9.4f} {row['rmse_over_naive']:>11.4f} {_number(row['dm_p']):>16} "
             f"{_number(row['mase']):>7} {_number(row['direction_p']):>12}  {in_set}"
         )
+    lines += _volatility_lines(result["volatility"]) + _band_lines(result["bands"])
     lines += result["remarks"]
     lines += [f"note: {warning}" for warning in result["warnings"]]
     return "\n".join([*lines, f"report: {result['run']}/report.html"])
+
+
+def _volatility_lines(rows: list[dict]) -> list[str]:
+    """A table of the volatility models; [] where there is none."""
+    if not rows:
+        return []
+    head = f"{'volatility':<17} {'QLIKE':>9} {'better than the 22-day mean':>28} {'p against it':>16}"
+    return [head] + [
+        f"{row['name']:<17} {row['qlike']:>9.4f} {100 * row['qlike_skill']:>26.1f} % {_number(row['dm_p']):>16}"
+        for row in rows
+    ]
+
+
+def _band_lines(rows: list[dict]) -> list[str]:
+    """What the bands for the next close held; [] where there are none."""
+    if not rows:
+        return []
+    head = f"{'band':<17} {'held':>9} {'held from calm to stormy days':>33} {'better than constant':>21}"
+    lines = [head]
+    for row in rows:
+        by_quartile = " ".join(f"{100 * share:.0f}" for share in row["coverage_by_quartile"])
+        lines.append(
+            f"{100 * row['level']:.0f} %{'':<13} {100 * row['coverage']:>7.1f} % {by_quartile:>31} % "
+            f"{100 * row['winkler_gain']:>19.1f} %"
+        )
+    return lines
 
 
 def _number(value: float | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trialwise.prices.bands import Bands, BandScore, price_bands, score_bands
 from trialwise.prices.baselines import BASELINES, naive
 from trialwise.prices.held_out import HeldOutDays, test_days
 from trialwise.prices.recipes import BacktestSettings
@@ -37,6 +38,8 @@ class BacktestResult:
         train_range_exceeded_fraction: Share of the test days with a close outside the range of the training closes.
         verdict: One plain sentence on the closes, and one on volatility where it could be judged.
         volatility: How predictable the size of the moves is.
+        bands: Intervals for the closes; None where too few days lie before the test.
+        band_scores: One row a level of the bands.
         remarks: What a reader of the numbers should know, one sentence each.
     """
 
@@ -50,6 +53,8 @@ class BacktestResult:
     train_range_exceeded_fraction: float
     verdict: str
     volatility: VolatilityResult
+    bands: Bands | None
+    band_scores: tuple[BandScore, ...]
     remarks: tuple[str, ...] = ()
 
     @property
@@ -85,6 +90,7 @@ class BacktestResult:
             "volatility": self.volatility.to_document(),
             "volatility_target": self.volatility.target,
             "volatility_left_out": dict(self.volatility.left_out),
+            "bands": [score.to_document() for score in self.band_scores],
             "n_train": self.n_train,
             "n_test": self.n_test,
             "first_test_date": self.first_test_date,
@@ -132,6 +138,7 @@ def run_backtest(
     scores = score_forecasts(actual, forecasts, train_close_M=before, seed=seed)
     exceeded = float(np.mean((actual < before.min()) | (actual > before.max())))
     volatility = run_volatility(trained_volatility, days.table, days.first_row, seed=seed)
+    bands = price_bands(days.table, days.first_row) if volatility.scores else None
     verdict = verdict_sentence(table.name, scores, shrinkage=trained.shrinkage)
     return BacktestResult(
         table=table,
@@ -144,6 +151,8 @@ def run_backtest(
         train_range_exceeded_fraction=exceeded,
         verdict=" ".join(filter(None, (verdict, volatility.verdict))),
         volatility=volatility,
+        bands=bands,
+        band_scores=() if bands is None else score_bands(bands, days.table, days.first_row),
         remarks=remarks(scores, train_range_exceeded_fraction=exceeded),
     )
 

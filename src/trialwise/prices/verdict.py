@@ -69,10 +69,14 @@ def remarks(scores: Sequence[ModelScore], *, train_range_exceeded_fraction: floa
     return tuple(found)
 
 
+def plain_p(p: float) -> str:
+    """A p value as it stands in a sentence, with its sign of relation."""
+    return "< 0.001" if p < 0.001 else f"= {p:.2g}"
+
+
 def _raw_p(score: ModelScore) -> float:
     return 1.0 if score.dm_p is None else score.dm_p
 
 
 def _p(score: ModelScore, n_compared: int) -> str:
-    p = min(1.0, n_compared * _raw_p(score))
-    return "< 0.001" if p < 0.001 else f"= {p:.2g}"
+    return plain_p(min(1.0, n_compared * _raw_p(score)))

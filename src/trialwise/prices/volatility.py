@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from trialwise.prices.features import log_returns
 from trialwise.prices.table import PriceTable
+from trialwise.prices.verdict import plain_p
 from trialwise.prices.volatility_garch import NotFittedError, garch
 from trialwise.prices.volatility_lstm import VolatilityForecaster, forecast_variance, train_volatility
 from trialwise.prices.volatility_models import LINEAR_MODELS, rolling_mean
@@ -19,7 +20,7 @@ from trialwise.prices.volatility_scores import VolatilityScore, better_than_refe
 from trialwise.prices.volatility_target import REFERENCE_DAYS, daily_variance, has_range
 
 FEWEST_TRAIN_DAYS = 60  # 38 of them have a whole month before them
-HEADLINE = "lstm_har_mean"  # named beforehand, not the best of the test days
+HEADLINE = "lstm_har_mean"  # named beforehand, not the best of the test days: its p needs no correction for the others
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,14 +44,6 @@ class VolatilityResult:
     trained: VolatilityForecaster | None
 
     @property
-    def sd(self) -> NDArray[np.float64]:
-        """(N,) forecast standard deviations of the test days' log-returns, by which price bands are scaled.
-
-        They are those of the mean of LSTM and HAR, or of the rolling mean where there is no other.
-        """
-        return np.sqrt(self.forecasts.get(HEADLINE, self.forecasts["rolling_mean"]))
-
-    @property
     def verdict(self) -> str | None:
         """A sentence on the mean of LSTM and HAR, which claims no more than its row shows; None without a row."""
         headline = next((score for score in self.scores if score.name == HEADLINE), None)
@@ -58,16 +51,11 @@ class VolatilityResult:
             return None
         assert headline.qlike_skill_ci95 is not None and headline.dm_p is not None  # noqa: PT018
         low, high = (100 * end for end in headline.qlike_skill_ci95)
-        skill, n_compared = 100 * headline.qlike_skill, len(self.scores) - 1
-        if not better_than_reference(headline, n_compared):
-            return (
-                f"Its volatility is not shown to be predictable beyond the 22-day average ({_better(skill)}, "
-                f"95 % interval {low:.0f} to {high:.0f} %, p = {headline.dm_p:.2g}, {n_compared} models compared)."
-            )
-        return (
-            f"Its volatility is predictable: {_better(skill)} than the 22-day average "
-            f"(95 % interval {low:.0f} to {high:.0f} %)."
-        )
+        skill = _better(100 * headline.qlike_skill)
+        numbers = f"95 % interval {low:.0f} to {high:.0f} %, p {plain_p(headline.dm_p)}"
+        if better_than_reference(headline):
+            return f"Its volatility is predictable: {skill} than the 22-day average ({numbers})."
+        return f"Its volatility is not shown to be predictable beyond the 22-day average ({skill}, {numbers})."
 
     def to_document(self) -> list[dict[str, Any]]:
         """The rows as plain JSON values."""
