@@ -203,6 +203,20 @@ def test_prices_are_shown_beside_naive():
     assert found["n_train"] == 2616
     assert found["n_test"] == 654
     assert found["first_test_date"] < found["last_test_date"]
+    assert {row["name"] for row in found["volatility"]} > {"ewma", "garch", "log_har", "lstm"}
+    assert all(-1 < row["qlike_skill"] < 1 for row in found["volatility"])
+    assert [row["level"] for row in found["bands"]] == [0.5, 0.8, 0.9, 0.95]
+    assert all(row["coverage"] == pytest.approx(row["level"], abs=0.06) for row in found["bands"])
+
+
+def test_the_leak_test_passes_and_finds_a_planted_leak(tmp_path):
+    (tmp_path / "short.csv").write_text("\n".join(embedded_prices("IBM").read_text().splitlines()[:300]))
+    (tmp_path / "quick.toml").write_text("epochs = 1\nhidden_size = 4\n")
+    command = ["price", "leak-test", tmp_path / "short.csv", "--config", tmp_path / "quick.toml"]
+    assert document(*command)["passed"] is True
+    out, people = trialwise(*command, "--plant-leak", "--json", code=1)
+    assert json.loads(out)["passed"] is False
+    assert "the future leaks into: inputs of the LSTM" in people
 
 
 def test_the_demo_ends_in_one_page_on_all_three(tmp_path):

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trialwise.api.runs import Part, Watch, ends_well, finish, unwatched
+from trialwise.api.runs import Part, Stage, Watch, ends_well, finish, unwatched
 from trialwise.base.errors import Interrupted
 from trialwise.base.files import file_sha256, write_json
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import fill
 from trialwise.prices.backtest import run_backtest
+from trialwise.prices.leaks import leak_test as run_leak_test
 from trialwise.prices.reader import embedded_prices, read_prices
 from trialwise.prices.recipes import BacktestSettings
 from trialwise.prices.saved import save_forecaster
@@ -81,3 +82,37 @@ def backtest(
             "seconds": {"train": train_seconds, "total": time.perf_counter() - start},
         }
     return finish(run, document)
+
+
+def leak_test(
+    csv: Path | str | None = None,
+    *,
+    settings: BacktestSettings | Mapping[str, Any] | None = None,
+    seed: int = 0,
+    plant: bool = False,
+    watch: Watch = unwatched,
+) -> dict[str, Any]:
+    """Change the future of a CSV of prices three times and look for a forecast made before it that knew of it.
+
+    Args:
+        csv: As in `backtest`.
+        settings: Fields of `prices.recipes.BacktestSettings`.
+        seed: The one seed.
+        plant: Adds a model that leaks, which the test must find: for trying the test itself.
+        watch: Sees a `Stage` before each of the four backtests.
+
+    Returns:
+        "passed", "changed_from" (three days), "checks": one row a feature and a model, with "n_compared", "n_leaks".
+
+    Raises:
+        UserError: The file or a setting cannot be used.
+        WorkError: The loss is no longer a number.
+    """
+    given = settings if isinstance(settings, BacktestSettings) else fill(BacktestSettings, settings or {})
+    table = read_prices(embedded_prices("AAPL") if csv is None else Path(csv))
+
+    def on_backtest(number: int, total: int) -> None:
+        watch(Stage(name=f"backtest {number} of {total}", done=number - 1, total=total))
+
+    found = run_leak_test(table, given, seed=seed, plant=plant, on_backtest=on_backtest)
+    return {"name": table.name, "seed": seed} | found.to_document()

@@ -80,6 +80,11 @@ price.command(
     name="backtest",
     help="Train an LSTM on the first days, walk over the last ones, beside tomorrow = today.",
 )
+price.command(
+    "trialwise.cli.prices:leak_test",
+    name="leak-test",
+    help="Change the future and demand the same forecasts before it, to the bit, from every model.",
+)
 app.command(price)
 
 study = App(name="study", help="List, show and go on with studies.")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from trialwise.base.errors import WorkError
 from trialwise.cli.options import Config, Output, merged, option
 from trialwise.cli.output import give, watching
 from trialwise.prices.recipes import BacktestSettings
@@ -40,6 +41,38 @@ def backtest(
     with watching() as watch:
         run = api.backtest(csv, settings=settings, seed=output.seed, out=output.out, watch=watch)
     give(run.result, _text(run.result), json=output.json)
+
+
+def leak_test(
+    csv: Annotated[Path | None, Parameter(help="CSV with dates and closes; left out, the AAPL history inside")] = None,
+    /,
+    *,
+    plant_leak: Annotated[
+        bool, Parameter(negative="", help="Add inputs scaled by all days, a leak that the test must find")
+    ] = False,
+    config: Config = None,
+    output: Output = Output(),  # noqa: B008
+) -> None:
+    """Change every price and volume from a day on, three times; no forecast for a day up to it may change in a bit."""
+    from trialwise import api
+
+    settings = merged(BacktestSettings, config, {})
+    with watching() as watch:
+        found = api.leak_test(csv, settings=settings, seed=output.seed, plant=plant_leak, watch=watch)
+    give(found, _leak_text(found), json=output.json, out=output.out)
+    leaking = [check["name"] for check in found["checks"] if check["n_leaks"]]
+    if leaking:
+        raise WorkError(f"the future leaks into: {', '.join(leaking)}")
+
+
+def _leak_text(found: dict) -> str:
+    lines = [
+        f"{found['name']}, with another future from {', '.join(found['changed_from'])} on:",
+        f"{'':<9} {'':<24} {'days compared':>13} {'different':>10}",
+    ]
+    for check in found["checks"]:
+        lines.append(f"{check['kind']:<9} {check['name']:<24} {check['n_compared']:>13,} {check['n_leaks']:>10,}")
+    return "\n".join([*lines, "passed: nothing made before a day knows of it" if found["passed"] else "failed"])
 
 
 def _text(result: dict) -> str:

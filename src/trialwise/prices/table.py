@@ -4,6 +4,7 @@ Legend: N days.
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,18 +45,23 @@ class PriceTable:
         return len(self.close)
 
 
-def first_rows(table: PriceTable, n_rows: int) -> PriceTable:
-    """The table's first `n_rows` days, copied: nothing in it leads to a later day."""
+def changed_columns(table: PriceTable, change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> PriceTable:
+    """The table with `change` made to each column of prices and to the volume, where it has them."""
 
-    def cut(values: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
-        return None if values is None else values[:n_rows].copy()
+    def where_known(values: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+        return None if values is None else change(values)
 
     return dataclasses.replace(
         table,
-        dates=table.dates[:n_rows].copy(),
-        close=table.close[:n_rows].copy(),
-        volume=cut(table.volume),
-        open=cut(table.open),
-        high=cut(table.high),
-        low=cut(table.low),
+        close=change(table.close),
+        volume=where_known(table.volume),
+        open=where_known(table.open),
+        high=where_known(table.high),
+        low=where_known(table.low),
     )
+
+
+def first_rows(table: PriceTable, n_rows: int) -> PriceTable:
+    """The table's first `n_rows` days, copied: nothing in it leads to a later day."""
+    cut = changed_columns(table, lambda values: values[:n_rows].copy())
+    return dataclasses.replace(cut, dates=table.dates[:n_rows].copy())
