@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trialwise.prices.inspect import jump_warnings, weekend_warnings
+from trialwise.prices.inspect import description, gap_warnings, jump_warnings, missing_weekdays, weekend_warnings
 from trialwise.prices.reader import embedded_prices, read_prices
 
 
@@ -16,6 +16,32 @@ def test_weekend_days_are_told_with_the_first():
     (warning,) = weekend_warnings(dates, np.arange(10, 22))
     assert "2 of 12 days are Saturdays or Sundays (first: 2024-01-06, line 15)" in warning
     assert weekend_warnings(dates[:5], np.arange(5)) == []
+
+
+def test_missing_weekdays_are_counted_and_weekends_are_not():
+    dates = np.array(["2024-01-04", "2024-01-05", "2024-01-08", "2024-01-10", "2024-01-13", "2024-01-14"], "M8[D]")
+    assert missing_weekdays(dates).tolist() == [0, 0, 1, 2, 0]
+
+
+def test_a_long_gap_is_told_with_its_lines_and_a_week_of_mourning_is_not():
+    dates = np.array(["2001-09-10", "2001-09-17", "2001-09-18", "2001-10-01", "2001-10-02"], "M8[D]")
+    (warning,) = gap_warnings(dates, np.arange(2, 7))
+    assert "no rows between 2001-09-18 (line 4) and 2001-10-01 (line 5): 8 weekdays are missing" in warning
+
+
+def test_many_gaps_are_cut_short():
+    warnings = gap_warnings(np.datetime64("2020-01-01") + 20 * np.arange(9), np.arange(9))
+    assert len(warnings) == 6
+    assert warnings[-1] == "and 3 more gaps like these"
+
+
+def test_the_description_says_what_is_there():
+    found = description(read_prices(embedded_prices("AAPL")))
+    assert (found["layout"], found["order"], found["n_rows"]) == ("yahoo", "oldest first", 3270)
+    assert (found["first_date"], found["last_date"]) == ("2000-03-01", "2013-03-01")
+    assert (found["close_column"], found["adjusted"]) == ("Adj Close", True)
+    assert found["columns"] == ["close", "open", "high", "low", "volume"]
+    assert (found["longest_gap_weekdays"], found["warnings"]) == (4, [])
 
 
 def test_a_split_is_told_with_its_line():

@@ -31,6 +31,7 @@ def test_all_verbs_are_there():
         "image train",
         "image tune",
         "price backtest",
+        "price inspect",
         "price leak-test",
         "study list",
         "study resume",

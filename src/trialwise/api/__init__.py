@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from trialwise.api.images.prediction import predict, predict_batches
     from trialwise.api.images.training import resume_training, train
     from trialwise.api.images.tuning import tune
-    from trialwise.api.prices import backtest, leak_test
+    from trialwise.api.prices import backtest, inspect, leak_test
     from trialwise.api.runs import Note, Part, Stage, Watch, report
     from trialwise.api.studies import list_studies, resume, show_study
 
@@ -33,6 +33,7 @@ _HOMES = {
     "train": "images.training",
     "tune": "images.tuning",
     "backtest": "prices",
+    "inspect": "prices",
     "leak_test": "prices",
     "Note": "runs",
     "Part": "runs",
@@ -56,6 +57,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "inspect",
     "leak_test",
     "list_studies",
     "optimize",

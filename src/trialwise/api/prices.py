@@ -12,6 +12,7 @@ from trialwise.base.files import file_sha256, write_json
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import fill
 from trialwise.prices.backtest import run_backtest
+from trialwise.prices.inspect import description
 from trialwise.prices.leaks import leak_test as run_leak_test
 from trialwise.prices.reader import embedded_prices, read_prices
 from trialwise.prices.recipes import BacktestSettings
@@ -82,6 +83,23 @@ def backtest(
             "seconds": {"train": train_seconds, "total": time.perf_counter() - start},
         }
     return finish(run, document)
+
+
+def inspect(csv: Path | str) -> dict[str, Any]:
+    """What is in a CSV of prices, and what looks wrong in it.
+
+    Args:
+        csv: A CSV with dates and closing prices, from any vendor.
+
+    Returns:
+        "layout", "order", "n_rows", "first_date", "last_date", "close_column", "adjusted" (None where the layout does
+        not tell), "columns", "smallest_close", "largest_close", "last_close", "n_weekdays_missing",
+        "longest_gap_weekdays", "warnings".
+
+    Raises:
+        UserError: The file cannot be trusted; names the line where there is one.
+    """
+    return {"file": str(csv)} | description(read_prices(Path(csv)))
 
 
 def leak_test(

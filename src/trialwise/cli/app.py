@@ -81,6 +81,11 @@ price.command(
     help="Train an LSTM on the first days, walk over the last ones, beside tomorrow = today.",
 )
 price.command(
+    "trialwise.cli.prices:inspect",
+    name="inspect",
+    help="Say what is in a CSV of prices, and what looks wrong in it, line by line.",
+)
+price.command(
     "trialwise.cli.prices:leak_test",
     name="leak-test",
     help="Change the future and demand the same forecasts before it, to the bit, from every model.",

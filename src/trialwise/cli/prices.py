@@ -43,6 +43,38 @@ def backtest(
     give(run.result, _text(run.result), json=output.json)
 
 
+def inspect(
+    csv: Annotated[Path, Parameter(help="CSV with dates and closes, from any vendor")],
+    /,
+    *,
+    output: Output = Output(),  # noqa: B008
+) -> None:
+    """Read a CSV of prices and say what is in it, which close would be used, and what looks wrong, line by line."""
+    from trialwise import api
+
+    found = api.inspect(csv)
+    give(found, _inspect_text(found), json=output.json, out=output.out)
+
+
+def _inspect_text(found: dict) -> str:
+    adjusted = {
+        True: "adjusted for splits and dividends",
+        False: "not adjusted for both splits and dividends",
+        None: "the file does not tell whether it is adjusted",
+    }
+    lines = [
+        f"{found['file']}: layout {found['layout']}, {found['order']}",
+        f"{found['n_rows']:,} days from {found['first_date']} to {found['last_date']}, "
+        f"{found['n_weekdays_missing']:,} weekdays missing (holidays among them), "
+        f"at most {found['longest_gap_weekdays']} in a row",
+        f"close: column {found['close_column']}, {adjusted[found['adjusted']]}; "
+        f"{found['smallest_close']:.6g} to {found['largest_close']:.6g}, the last one {found['last_close']:.6g}",
+        f"used: {', '.join(found['columns'])}",
+        *(f"warning: {warning}" for warning in found["warnings"]),
+    ]
+    return "\n".join(lines if found["warnings"] else [*lines, "nothing looks wrong"])
+
+
 def leak_test(
     csv: Annotated[Path | None, Parameter(help="CSV with dates and closes; left out, the AAPL history inside")] = None,
     /,

@@ -1,16 +1,63 @@
-"""What looks wrong in a table of prices that could be read: told, never mended.
+"""What is in a table of prices that could be read, and what looks wrong in it: told, never mended.
 
 Legend: N days, oldest first.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+from trialwise.prices.table import PriceTable
 
 # Day ratios of real splits, old price over new; the other way round for a reverse split.
 SPLIT_RATIOS = (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 50)
 BIG_LOG_RETURN = 0.35
 SPIKE_LOG_RETURN = 0.5
 MAX_JUMP_WARNINGS = 5
+LONG_GAP_WEEKDAYS = 5  # more than exchanges were ever closed in a row since 1950: four, in September 2001
+
+
+def description(table: PriceTable) -> dict[str, Any]:
+    """The data report of a table as plain JSON values."""
+    gaps = missing_weekdays(table.dates)
+    optional = {name: getattr(table, name) for name in ("open", "high", "low", "volume")}
+    return {
+        "name": table.name,
+        "layout": table.layout,
+        "order": table.order,
+        "n_rows": len(table),
+        "first_date": str(table.dates[0]),
+        "last_date": str(table.dates[-1]),
+        "close_column": table.close_column,
+        "adjusted": table.adjusted,
+        "columns": ["close", *(name for name, values in optional.items() if values is not None)],
+        "smallest_close": float(table.close.min()),
+        "largest_close": float(table.close.max()),
+        "last_close": float(table.close[-1]),
+        "n_weekdays_missing": int(gaps.sum()),
+        "longest_gap_weekdays": int(gaps.max(initial=0)),
+        "warnings": list(table.warnings),
+    }
+
+
+def missing_weekdays(dates: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    """(N-1,) Mondays to Fridays between each day and the next one; holidays are among them."""
+    # From the day after each to the next, that one left out.
+    return np.maximum(np.busday_count(dates[:-1] + 1, dates[1:]), 0)
+
+
+def gap_warnings(dates: NDArray[np.datetime64], lines: NDArray[np.int64]) -> list[str]:
+    """A sentence for each gap that no closing of the exchange explains, the longest ones."""
+    gaps = missing_weekdays(dates)
+    long = np.flatnonzero(gaps > LONG_GAP_WEEKDAYS)
+    longest = sorted(long[np.argsort(-gaps[long], kind="stable")][:MAX_JUMP_WARNINGS].tolist())
+    warnings = [
+        f"no rows between {dates[day]} (line {lines[day]}) and {dates[day + 1]} (line {lines[day + 1]}): "
+        f"{gaps[day]} weekdays are missing, and the move over them counts as one day's"
+        for day in longest
+    ]
+    return warnings + ([f"and {len(long) - len(longest)} more gaps like these"] if len(long) > len(longest) else [])
 
 
 def weekend_warnings(dates: NDArray[np.datetime64], lines: NDArray[np.int64]) -> list[str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from trialwise.base.errors import UserError
 from trialwise.base.settings import unknown_name
 from trialwise.prices.dates import parse_dates
-from trialwise.prices.inspect import jump_warnings, weekend_warnings
+from trialwise.prices.inspect import gap_warnings, jump_warnings, weekend_warnings
 from trialwise.prices.layouts import Layout, find_layout
 from trialwise.prices.numbers import decimal_mark, parse_numbers, plain_numbers
 from trialwise.prices.rows import line_error, quoted, read_text
@@ -63,17 +63,20 @@ def read_prices(path: Path) -> PriceTable:
             f"{path}: expected at least {MIN_ROWS} days with a price, got {len(kept)}",
             hint="download a longer period; some years of daily prices are best",
         )
-    order, order_warnings = _ascending(dates[kept], lines[kept], path)
-    kept = kept[order]
+    ascending, order = _ascending(dates[kept], lines[kept], path)
+    kept = kept[ascending]
     dates, lines = dates[kept], lines[kept]
     prices = {role: values[kept] for role, values in prices.items()}
-    warnings += order_warnings + weekend_warnings(dates, lines)
+    if order == "unsorted":
+        warnings.append("the rows were not in the order of their dates; they were sorted")
+    warnings += weekend_warnings(dates, lines) + gap_warnings(dates, lines)
     volume = prices.get("volume")
     warnings += jump_warnings(dates, prices["close"], prices.get("open"), volume, lines, adjusted=layout.adjusted)
     return PriceTable(
         name=path.stem,
         dates=dates,
         close_column=columns.close_name,
+        order=order,
         layout=layout.name,
         adjusted=layout.adjusted,
         warnings=tuple(warnings),
@@ -187,10 +190,8 @@ def _volume(columns: _Columns, price_mark: str | None) -> tuple[NDArray[np.float
     return volume, []
 
 
-def _ascending(
-    dates: NDArray[np.datetime64], lines: NDArray[np.int64], path: Path
-) -> tuple[NDArray[np.int64], list[str]]:
-    """The order that makes the dates ascend, and a warning where they neither ascended nor descended."""
+def _ascending(dates: NDArray[np.datetime64], lines: NDArray[np.int64], path: Path) -> tuple[NDArray[np.int64], str]:
+    """The order that makes the dates ascend, and what their order was: see `PriceTable.order`."""
     order = np.argsort(dates, kind="stable")
     repeated = np.flatnonzero(np.diff(dates[order]).astype(np.int64) == 0)
     if len(repeated):
@@ -202,6 +203,6 @@ def _ascending(
             hint="keep one row a day; intraday prices and several symbols in one file cannot be used",
         )
     steps = np.diff(order)
-    if (steps == 1).all() or (steps == -1).all():
-        return order, []
-    return order, ["the rows were not in the order of their dates; they were sorted"]
+    if (steps == 1).all():
+        return order, "oldest first"
+    return order, "newest first" if (steps == -1).all() else "unsorted"

@@ -23,6 +23,7 @@ class PriceTable:
         high: See `open`.
         low: See `open`.
         close_column: The column that `close` was read from, as the file names it.
+        order: The order of the file's rows: "oldest first", "newest first" or "unsorted".
         layout: Which vendor's layout the file has, e.g. "yahoo", or "generic".
         adjusted: True where `close` is adjusted for splits and dividends, False where not for both,
             None where the layout does not tell.
@@ -37,6 +38,7 @@ class PriceTable:
     high: NDArray[np.float64] | None = None
     low: NDArray[np.float64] | None = None
     close_column: str = "close"
+    order: str = "oldest first"
     layout: str = "generic"
     adjusted: bool | None = None
     warnings: tuple[str, ...] = ()
