@@ -79,7 +79,9 @@ def price_bands(table: PriceTable, first_row: int) -> Bands | None:
         return None
     sd = np.sqrt((har_plus(table, start) + ewma(table, start)) / 2)
     residuals = log_returns(table.close)[start:] / sd
-    low, high = adaptive_quantiles(residuals, LEVELS, first_row=first_row - start, window=WINDOW_DAYS, step=STEP)
+    # The correction begins at the same day wherever the bands asked for do, so that a day has one band, not several.
+    ends = adaptive_quantiles(residuals, LEVELS, first_row=FEWEST_RESIDUALS, window=WINDOW_DAYS, step=STEP)
+    low, high = (of_days[first_row - start - FEWEST_RESIDUALS :] for of_days in ends)
     sd = sd[first_row - start :]
     today = table.close[first_row - 1 : -1, None]
     return Bands(levels=LEVELS, low=today * np.exp(low * sd[:, None]), high=today * np.exp(high * sd[:, None]), sd=sd)
