@@ -276,6 +276,34 @@ def test_the_real_cifar_10_is_tuned(shared_data):
     assert tuned["best"]["value"] > 0.35
 
 
+def test_the_next_day_is_forecast_by_the_model_of_a_backtest(tmp_path):
+    run = document("price", "backtest", embedded_prices("IBM"), "--epochs", 2)["run"]
+    found = document("price", "forecast", run, embedded_prices("IBM"))
+    assert (found["last_date"], found["next_date"]) == ("2013-03-01", "2013-03-04")
+    assert [band["level"] for band in found["bands"]] == [0.5, 0.8, 0.9, 0.95]
+    assert all(band["low"] < found["last_close"] < band["high"] for band in found["bands"])
+    assert found["warnings"] == []
+    assert "90 %: " in trialwise("price", "forecast", run, embedded_prices("IBM"))[0]
+    header, row = trialwise("price", "forecast", run, embedded_prices("IBM"), "--csv")[0].splitlines()
+    assert header.split(",")[:6] == ["name", "last_date", "last_close", "next_date", "close", "daily_sd"]
+    assert header.endswith(",low_95,high_95")
+    assert row.startswith("IBM,2013-03-01,")
+    people = trialwise("price", "forecast", run, embedded_prices("MSFT"))[0]
+    assert "the model was trained on IBM, this file is MSFT" in people
+
+
+def test_a_file_of_prices_is_described():
+    found = document("price", "inspect", embedded_prices("MSFT"))
+    assert (found["layout"], found["n_rows"], found["close_column"], found["adjusted"]) == (
+        "yahoo",
+        3270,
+        "Adj Close",
+        True,
+    )
+    out, _ = trialwise("price", "inspect", embedded_prices("MSFT"))
+    assert "3,270 days from 2000-03-01 to 2013-03-01" in out
+
+
 @pytest.mark.real_data
 def test_the_yahoo_file_is_backtested(shared_data):
     found = document("price", "backtest", shared_data / "prices" / "yahoo_web_2024_2025.csv")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trialwise.prices.features import build_features, feature_names, fit_scaler, log_returns, scale
-from trialwise.prices.table import PriceTable
+from trialwise.prices.table import PriceTable, accompanied
 
 NAMES = ("log_return", "abs_log_return", "log_volume_change")
 
@@ -63,3 +63,28 @@ def test_the_scaler_is_that_of_the_rows_it_was_given():
     np.testing.assert_array_equal(scale(features, scaler), [[-1, 0], [1, 0]])
     assert scale(np.array([[1000.0, -1000.0]]), scaler).tolist() == [[5.0, -5.0]]
     assert scale(features, scaler).dtype == np.float32
+
+
+def test_companions_are_aligned_by_day_and_never_filled_from_the_future(random_walk):
+    table = random_walk(100)
+    kept = np.r_[10:40, 45:100]
+    other = dataclasses.replace(table, name="other", dates=table.dates[kept], close=2 * table.close[kept], volume=None)
+    (companion,) = accompanied(table, [other]).companions
+    assert np.isnan(companion.close[:10]).all()
+    np.testing.assert_array_equal(companion.close[10:40], 2 * table.close[10:40])
+    np.testing.assert_array_equal(companion.close[40:45], 2 * table.close[39])
+    moves = build_features(accompanied(table, [other]), ("log_return of other",))[:, 0]
+    assert (moves[:11] == 0).all()
+    assert (moves[40:45] == 0).all()
+    assert moves[45] == pytest.approx(np.log(table.close[45] / table.close[39]))
+
+
+def test_weekdays_and_ranges(walk_with_range):
+    table = walk_with_range(30)
+    names = feature_names(table, ("weekday", "ranges"))
+    features = build_features(table, names)
+    days = [date.item().weekday() for date in table.dates]
+    np.testing.assert_array_equal(features[:, :5].argmax(axis=1), days)
+    np.testing.assert_allclose(features[:, 5], np.log(table.high / table.low))
+    np.testing.assert_allclose(features[1:, 6], np.log(table.open[1:] / table.close[:-1]))
+    assert feature_names(dataclasses.replace(table, high=None), ("ranges", "volume")) == ("log_volume_change",)

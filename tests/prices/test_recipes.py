@@ -11,7 +11,7 @@ from trialwise.prices.recipes import BacktestSettings
 def test_the_list_of_settings_is_short_and_known():
     """Adding an option is a decision: change this list with it."""
     assert [field.name for field in dataclasses.fields(BacktestSettings)] == [
-        *("test_fraction", "window", "hidden_size", "n_layers", "dropout"),
+        *("test_fraction", "window", "features", "hidden_size", "n_layers", "dropout"),
         *("epochs", "patience", "learning_rate", "batch_size"),
     ]
 

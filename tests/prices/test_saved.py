@@ -6,8 +6,9 @@ import pytest
 
 from trialwise.base.errors import UserError
 from trialwise.prices.recipes import BacktestSettings
-from trialwise.prices.saved import load_forecaster, save_forecaster
+from trialwise.prices.saved import load_forecaster, load_volatility, save_forecaster, save_volatility
 from trialwise.prices.train import forecast_returns, train_lstm
+from trialwise.prices.volatility_lstm import forecast_variance, train_volatility
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +81,28 @@ def test_what_does_not_fit_together_is_refused(folder, broken):
 
 def test_saved_numbers_are_exact(folder, trained):
     np.testing.assert_array_equal(load_forecaster(folder).scaler.mean, trained.scaler.mean)
+
+
+def test_loaded_networks_of_volatility_forecast_the_same_bits(walk_with_range, tmp_path):
+    table = walk_with_range(300, daily_sd=0.01 * np.exp(0.5 * np.sin(np.arange(300) / 7)))
+    trained = train_volatility(table, seed=0)
+    save_volatility(trained, tmp_path)
+    loaded = load_volatility(tmp_path)
+    assert forecast_variance(loaded, table, 250).tobytes() == forecast_variance(trained, table, 250).tobytes()
+    assert (loaded.scaler, loaded.best_epochs) == (trained.scaler, trained.best_epochs)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["volatility.json", "volatility.safetensors"]
+
+
+def test_a_run_without_networks_of_volatility_has_none(folder):
+    assert load_volatility(folder) is None
+
+
+def test_networks_of_volatility_that_are_not_whole(walk_with_range, tmp_path):
+    save_volatility(train_volatility(walk_with_range(120), seed=0), tmp_path)
+    document = json.loads((tmp_path / "volatility.json").read_text())
+    (tmp_path / "volatility.json").write_text(json.dumps(document | {"best_epochs": [1]}))
+    with pytest.raises(UserError, match="does not hold a whole price model"):
+        load_volatility(tmp_path)
+    (tmp_path / "volatility.safetensors").unlink()
+    with pytest.raises(UserError, match=r"no such file: .*volatility\.safetensors"):
+        load_volatility(tmp_path)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from trialwise.api.images.prediction import predict, predict_batches
     from trialwise.api.images.training import resume_training, train
     from trialwise.api.images.tuning import tune
-    from trialwise.api.prices import backtest, inspect, leak_test
+    from trialwise.api.prices import ablate_prices, backtest, forecast, inspect, leak_test
     from trialwise.api.runs import Note, Part, Stage, Watch, report
     from trialwise.api.studies import list_studies, resume, show_study
 
@@ -32,7 +32,9 @@ _HOMES = {
     "resume_training": "images.training",
     "train": "images.training",
     "tune": "images.tuning",
+    "ablate_prices": "prices",
     "backtest": "prices",
+    "forecast": "prices",
     "inspect": "prices",
     "leak_test": "prices",
     "Note": "runs",
@@ -51,12 +53,14 @@ __all__ = [
     "Stage",
     "Watch",
     "ablate",
+    "ablate_prices",
     "backtest",
     "compare",
     "demo",
     "evaluate",
     "explain",
     "export",
+    "forecast",
     "inspect",
     "leak_test",
     "list_studies",

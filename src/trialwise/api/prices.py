@@ -2,28 +2,35 @@
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from trialwise.api.runs import Part, Stage, Watch, ends_well, finish, unwatched
-from trialwise.base.errors import Interrupted
+from trialwise.base.errors import Interrupted, UserError
 from trialwise.base.files import file_sha256, write_json
 from trialwise.base.runs import RunFolder, check_out
-from trialwise.base.settings import fill
+from trialwise.base.settings import check_range, fill
+from trialwise.prices.ablation import ablate as run_ablation
+from trialwise.prices.ablation import ablation_sentence, variants
 from trialwise.prices.backtest import run_backtest
+from trialwise.prices.forecast import forecast_next
 from trialwise.prices.inspect import description
 from trialwise.prices.leaks import leak_test as run_leak_test
 from trialwise.prices.reader import embedded_prices, read_prices
-from trialwise.prices.recipes import BacktestSettings
-from trialwise.prices.saved import save_forecaster
+from trialwise.prices.recipes import BacktestSettings, FeatureGroup
+from trialwise.prices.saved import load_forecaster, load_volatility, save_forecaster, save_volatility
 from trialwise.prices.splits import train_part
+from trialwise.prices.table import PriceTable, accompanied
 from trialwise.training.loop import EpochResult
 
 
 def backtest(
     csv: Path | str | None = None,
     *,
+    companions: Sequence[Path | str] = (),
     settings: BacktestSettings | Mapping[str, Any] | None = None,
     seed: int = 0,
     out: Path | None = None,
@@ -33,6 +40,7 @@ def backtest(
 
     Args:
         csv: A CSV with dates and closing prices, from any vendor; by default the AAPL history that comes along.
+        companions: CSVs of other symbols, whose moves up to each day the LSTM is shown as well.
         settings: Fields of `prices.recipes.BacktestSettings`.
         seed: The one seed.
         out: The run folder to make.
@@ -50,10 +58,11 @@ def backtest(
     check_out(out)
     given = settings if isinstance(settings, BacktestSettings) else fill(BacktestSettings, settings or {})
     path = embedded_prices("AAPL") if csv is None else Path(csv)
-    table = read_prices(path)
+    table = _with_companions(read_prices(path), companions)
     record = {
         "csv": str(path.absolute()) if csv is not None else "embedded AAPL",
         "sha256": file_sha256(path),
+        "companions": [{"csv": str(Path(one).absolute()), "sha256": file_sha256(Path(one))} for one in companions],
         "backtest": dataclasses.asdict(given),
     }
     train_part(table, given)  # too few days are refused before a run is made
@@ -74,6 +83,8 @@ def backtest(
             run.finish({}, status="interrupted")
             raise Interrupted(run, hint="only the epochs so far (metrics.jsonl); there is no forecast yet") from None
         save_forecaster(result.trained, run.path)
+        if result.volatility.trained is not None:
+            save_volatility(result.volatility.trained, run.path)
         dates = [str(date) for date in result.dates]
         days = {"dates": dates, "actual": result.actual, "forecasts": dict(result.forecasts)}
         write_json(run.path / "forecasts.json", days)
@@ -83,6 +94,106 @@ def backtest(
             "seconds": {"train": train_seconds, "total": time.perf_counter() - start},
         }
     return finish(run, document)
+
+
+def ablate_prices(
+    csv: Path | str | None = None,
+    *,
+    companions: Sequence[Path | str] = (),
+    features: Sequence[FeatureGroup] = ("volume", "ranges", "weekday"),
+    layers: Sequence[int] = (1, 2),
+    hidden: Sequence[int] = (16, 32, 64),
+    seeds: int = 5,
+    settings: BacktestSettings | Mapping[str, Any] | None = None,
+    seed: int = 0,
+    watch: Watch = unwatched,
+) -> dict[str, Any]:
+    """What features, companions, layers and hidden sizes are worth to the LSTM, beside the spread between seeds.
+
+    Args:
+        csv: As in `backtest`.
+        companions: CSVs of other symbols, one of the changes.
+        features: Groups of features to add to returns, one at a time.
+        layers: Numbers of layers.
+        hidden: Hidden sizes.
+        seeds: Trainings of each.
+        settings: Fields of `prices.recipes.BacktestSettings`, for all of them.
+        seed: The first seed.
+        watch: Sees a `Stage` before each training.
+
+    Returns:
+        "verdict", and "rows", the base first: see `prices.ablation.ablate`. The test days stay closed.
+
+    Raises:
+        UserError: A file or a setting cannot be used.
+        WorkError: The loss is no longer a number.
+    """
+    check_range("seeds", seeds, low=2)
+    given = settings if isinstance(settings, BacktestSettings) else fill(BacktestSettings, settings or {})
+    table = _with_companions(read_prices(embedded_prices("AAPL") if csv is None else Path(csv)), companions)
+    compared = variants(table, given, features=features, layers=layers, hidden=hidden)
+    if len(compared) == 1:
+        raise UserError("there is nothing to compare", hint="name --features, --layers, --hidden or --with")
+
+    def on_training(number: int, total: int) -> None:
+        watch(Stage(name=f"training {compared[(number - 1) // seeds].name}", done=number - 1, total=total))
+
+    rows = run_ablation(table, compared, seeds=seeds, seed=seed, on_training=on_training)
+    return {"name": table.name, "seed": seed, "seeds": seeds, "verdict": ablation_sentence(rows), "rows": rows}
+
+
+def forecast(run: RunFolder | Path | str, csv: Path | str, *, companions: Sequence[Path | str] = ()) -> dict[str, Any]:
+    """The next day after a CSV of prices: its close, how much it may move, and bands around it.
+
+    Args:
+        run: A run of `backtest`, whose model is used; its folder or its name in the runs folder.
+        csv: All days so far of the same symbol, those after the training included.
+        companions: CSVs of the other symbols that the model was trained with.
+
+    Returns:
+        "last_date", "last_close", "next_date", "close", "daily_sd", "annual_volatility" (None where too few days are
+        known), "bands": one of "level", "low" and "high" each; "warnings" of the file and of the model.
+
+    Raises:
+        UserError: The run has no price model, or the file cannot be used with it.
+    """
+    run = run if isinstance(run, RunFolder) else RunFolder.open(run)
+    if run.kind != "price-backtest":
+        raise UserError(f"{run.label} is a run of {run.kind}: expected one of price backtest")
+    table = _with_companions(read_prices(Path(csv)), companions)
+    found = forecast_next(load_forecaster(run.path), load_volatility(run.path), table)
+    warnings = [*table.warnings, *_mismatches(run, table)]
+    return {"run": run.label, "file": str(csv)} | found.to_document() | {"warnings": warnings}
+
+
+def _with_companions(table: PriceTable, companions: Sequence[Path | str]) -> PriceTable:
+    """The table with the closes of other files on its days.
+
+    Raises:
+        UserError: A file cannot be used, two have the same name, or one has no day in common with the table.
+    """
+    others = [read_prices(Path(path)) for path in companions]
+    names = [table.name, *(other.name for other in others)]
+    for other in others:
+        if names.count(other.name) > 1:
+            raise UserError(f"--with: two files are named {other.name}", hint="give each symbol a name of its own")
+        if not np.isin(other.dates, table.dates).any():
+            raise UserError(
+                f"--with: {other.name} ({other.dates[0]} to {other.dates[-1]}) has no day in common with "
+                f"{table.name} ({table.dates[0]} to {table.dates[-1]})"
+            )
+    return accompanied(table, others)
+
+
+def _mismatches(run: RunFolder, table: PriceTable) -> list[str]:
+    """Sentences on what sets the file apart from the one that the run's model was trained on."""
+    found = []
+    name, last = run.result.get("name"), run.result.get("last_test_date")
+    if name != table.name:
+        found.append(f"the model was trained on {name}, this file is {table.name}")
+    if last is not None and str(table.dates[-1]) < last:
+        found.append(f"the file ends on {table.dates[-1]}, before the last day of the backtest, {last}")
+    return found
 
 
 def inspect(csv: Path | str) -> dict[str, Any]:

@@ -81,6 +81,16 @@ price.command(
     help="Train an LSTM on the first days, walk over the last ones, beside tomorrow = today.",
 )
 price.command(
+    "trialwise.cli.prices:ablate",
+    name="ablate",
+    help="Find out what features, other stocks, layers and hidden sizes are worth, over seeds.",
+)
+price.command(
+    "trialwise.cli.prices:forecast",
+    name="forecast",
+    help="Forecast the next close with bands around it, by the model of a backtest.",
+)
+price.command(
     "trialwise.cli.prices:inspect",
     name="inspect",
     help="Say what is in a CSV of prices, and what looks wrong in it, line by line.",

@@ -1,20 +1,29 @@
 """`trialwise price ...`."""
 
+import io
+from csv import writer
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from trialwise.base.errors import WorkError
+from trialwise.base.errors import UserError, WorkError
+from trialwise.base.settings import fill
 from trialwise.cli.options import Config, Output, merged, option
 from trialwise.cli.output import give, watching
 from trialwise.prices.recipes import BacktestSettings
+
+With = Annotated[
+    list[Path] | None,
+    Parameter(name="--with", negative="", help="CSV of another symbol that the LSTM sees as well; may be repeated"),
+]
 
 
 def backtest(
     csv: Annotated[Path | None, Parameter(help="CSV with dates and closes; left out, the AAPL history inside")] = None,
     /,
     *,
+    companions: With = None,
     test_fraction: Annotated[float | None, option(BacktestSettings, "test_fraction")] = None,
     window: Annotated[int | None, option(BacktestSettings, "window")] = None,
     hidden_size: Annotated[int | None, option(BacktestSettings, "hidden_size")] = None,
@@ -39,8 +48,104 @@ def backtest(
     }
     settings = merged(BacktestSettings, config, given)
     with watching() as watch:
-        run = api.backtest(csv, settings=settings, seed=output.seed, out=output.out, watch=watch)
+        run = api.backtest(
+            csv, companions=companions or [], settings=settings, seed=output.seed, out=output.out, watch=watch
+        )
     give(run.result, _text(run.result), json=output.json)
+
+
+def ablate(
+    csv: Annotated[Path | None, Parameter(help="CSV with dates and closes; left out, the AAPL history inside")] = None,
+    /,
+    *,
+    companions: With = None,
+    features: Annotated[str, Parameter(help="Groups of features to add one at a time")] = "volume,ranges,weekday",
+    layers: Annotated[str, Parameter(help="Numbers of LSTM layers")] = "1,2",
+    hidden: Annotated[str, Parameter(help="Hidden sizes")] = "16,32,64",
+    seeds: Annotated[int, Parameter(help="Trainings of each kind, with seeds of their own")] = 5,
+    epochs: Annotated[int | None, option(BacktestSettings, "epochs")] = None,
+    config: Config = None,
+    output: Output = Output(),  # noqa: B008
+) -> None:
+    """Train the LSTM with each change over seeds; say which differences are more than seed noise, before the test."""
+    from trialwise import api
+
+    settings = merged(BacktestSettings, config, {"epochs": epochs})
+    groups = fill(BacktestSettings, {"features": [name for name in features.split(",") if name]}, where="--features")
+    with watching() as watch:
+        found = api.ablate_prices(
+            csv,
+            companions=companions or [],
+            features=groups.features,
+            layers=_numbers("--layers", layers),
+            hidden=_numbers("--hidden", hidden),
+            seeds=seeds,
+            settings=settings,
+            seed=output.seed,
+            watch=watch,
+        )
+    give(found, _ablation_text(found), json=output.json, out=output.out)
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    try:
+        return [int(number) for number in text.split(",") if number.strip()]
+    except ValueError:
+        raise UserError(
+            f"{option}: expected numbers with commas between them, got {text!r}", hint="e.g. 1,2,3"
+        ) from None
+
+
+def _ablation_text(found: dict) -> str:
+    lines = [found["verdict"], f"{'':<22} {'MSE/naive':>10} {'effect':>8} {'seed sd':>8}"]
+    for row in found["rows"]:
+        mean = sum(row["mse_over_naive"]) / len(row["mse_over_naive"])
+        effect = "" if row["effect"] is None else f"{100 * row['effect']:+.1f} %"
+        sd = "" if row["seed_sd"] is None else f"{100 * row['seed_sd']:.1f} %"
+        lines.append(f"{row['name']:<22} {mean:>10.4f} {effect:>8} {sd:>8}  {row['verdict']}")
+    return "\n".join(lines)
+
+
+def forecast(
+    run: Annotated[Path, Parameter(help="Run folder of price backtest, or its name in the runs folder")],
+    csv: Annotated[Path, Parameter(help="CSV with all days so far of the same symbol")],
+    /,
+    *,
+    companions: With = None,
+    as_csv: Annotated[bool, Parameter(name="--csv", negative="", help="Print a header and one row of CSV")] = False,
+    output: Output = Output(),  # noqa: B008
+) -> None:
+    """Forecast the close of the day after the file's last, how much it may move, and bands around it."""
+    from trialwise import api
+
+    found = api.forecast(run, csv, companions=companions or [])
+    give(found, _forecast_csv(found) if as_csv else _forecast_text(found), json=output.json, out=output.out)
+
+
+def _forecast_csv(found: dict) -> str:
+    names = ("name", "last_date", "last_close", "next_date", "close", "daily_sd")
+    row = {name: found[name] for name in names}
+    for band in found["bands"]:
+        row |= {f"{end}_{100 * band['level']:.0f}": band[end] for end in ("low", "high")}
+    written = io.StringIO()
+    writer(written, lineterminator="\n").writerows([row.keys(), ["" if v is None else v for v in row.values()]])
+    return written.getvalue().rstrip("\n")
+
+
+def _forecast_text(found: dict) -> str:
+    move = found["close"] / found["last_close"] - 1
+    lines = [
+        f"{found['name']} closed at {found['last_close']:.6g} on {found['last_date']}.",
+        f"{found['next_date']}: {found['close']:.6g} "
+        + (f"({100 * move:+.2f} %)" if move else "(the same: this model knows no better)"),
+    ]
+    if found["daily_sd"] is not None:
+        lines.append(
+            f"it may move by {100 * found['daily_sd']:.2f} % (one standard deviation; "
+            f"{100 * found['annual_volatility']:.0f} % a year)"
+        )
+    lines += [f"{100 * band['level']:.0f} %: {band['low']:.6g} to {band['high']:.6g}" for band in found["bands"]]
+    return "\n".join([*lines, *(f"note: {warning}" for warning in found["warnings"])])
 
 
 def inspect(

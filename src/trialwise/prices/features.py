@@ -6,14 +6,22 @@ Legend: N days, F features.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trialwise.prices.table import PriceTable
 
+FEATURES: dict[str, tuple[str, ...]] = {
+    "returns": ("log_return", "abs_log_return"),
+    "volume": ("log_volume_change",),
+    "ranges": ("log_range", "overnight_return"),
+    "weekday": ("monday", "tuesday", "wednesday", "thursday", "friday"),
+}
 VOLUME_DAYS = 22
 CLIP_SD = 5.0
+COMPANION = "log_return of "  # and the name of another symbol
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,16 +47,20 @@ def log_returns(close_N: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.diff(np.log(close_N), prepend=np.log(close_N[:1]))
 
 
-def feature_names(table: PriceTable) -> tuple[str, ...]:
-    """The features that the table's columns allow."""
-    return ("log_return", "abs_log_return") + (() if table.volume is None else ("log_volume_change",))
+def feature_names(table: PriceTable, groups: Sequence[str] = ("returns", "volume")) -> tuple[str, ...]:
+    """The features of `groups` (keys of FEATURES) that the table's columns allow, and the moves of its companions."""
+    missing = set()
+    if table.volume is None:
+        missing.add("volume")
+    if table.open is None or table.high is None or table.low is None:
+        missing.add("ranges")
+    names = [name for group in groups if group not in missing for name in FEATURES[group]]
+    return (*names, *(f"{COMPANION}{companion.name}" for companion in table.companions))
 
 
 def build_features(table: PriceTable, names: tuple[str, ...]) -> NDArray[np.float64]:
-    """(N, F) features, unscaled; a volume feature is 0 where the day's volume is unknown or the table has none."""
-    returns_N = log_returns(table.close)
-    columns = {"log_return": returns_N, "abs_log_return": np.abs(returns_N), "log_volume_change": _volume_change(table)}
-    return np.stack([columns[name] for name in names], axis=1)
+    """(N, F) features, unscaled; one is 0 where what it is made of is unknown on that day."""
+    return np.stack([_feature(table, name) for name in names], axis=1)
 
 
 def fit_scaler(features_NF: NDArray[np.float64], returns_N: NDArray[np.float64], names: tuple[str, ...]) -> Scaler:
@@ -67,6 +79,37 @@ def scale(features_NF: NDArray[np.float64], scaler: Scaler) -> NDArray[np.float3
     """(N, F) features in standard deviations of the training days, within +-5: a crash must not drown the rest."""
     scaled_NF = (features_NF - np.array(scaler.mean)) / np.array(scaler.sd)
     return np.clip(scaled_NF, -CLIP_SD, CLIP_SD).astype(np.float32)
+
+
+def _feature(table: PriceTable, name: str) -> NDArray[np.float64]:
+    """(N,) the feature of that name: see FEATURES."""
+    if name == "log_return":
+        return log_returns(table.close)
+    if name == "abs_log_return":
+        return np.abs(log_returns(table.close))
+    if name == "log_volume_change":
+        return _volume_change(table)
+    if name == "log_range":
+        return _log_ratio(table.high, table.low, len(table))
+    if name == "overnight_return":
+        before = np.concatenate([table.close[:1], table.close[:-1]])
+        return _log_ratio(table.open, before, len(table))
+    if name in FEATURES["weekday"]:
+        weekday_N = (table.dates.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday; 0 is Monday
+        return (weekday_N == FEATURES["weekday"].index(name)).astype(np.float64)
+    companion = next((one for one in table.companions if name == f"{COMPANION}{one.name}"), None)
+    if companion is None:
+        raise KeyError(name)
+    return np.nan_to_num(log_returns(companion.close))
+
+
+def _log_ratio(
+    above_N: NDArray[np.float64] | None, below_N: NDArray[np.float64] | None, n_days: int
+) -> NDArray[np.float64]:
+    """(N,) log(above / below); 0 where one of them is unknown."""
+    if above_N is None or below_N is None:
+        return np.zeros(n_days)
+    return np.nan_to_num(np.log(above_N / below_N))
 
 
 def _volume_change(table: PriceTable) -> NDArray[np.float64]:

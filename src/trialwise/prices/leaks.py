@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from trialwise.base.seeds import numpy_generator
 from trialwise.prices.backtest import BacktestResult, run_backtest
-from trialwise.prices.features import Scaler, build_features, fit_scaler, log_returns, scale
+from trialwise.prices.features import FEATURES, Scaler, build_features, fit_scaler, log_returns, scale
 from trialwise.prices.recipes import BacktestSettings
 from trialwise.prices.table import PriceTable, changed_columns
 from trialwise.prices.volatility_models import har_columns
@@ -141,7 +141,7 @@ def _made(table: PriceTable, result: BacktestResult, *, plant: bool) -> Made:
 
 def _features(table: PriceTable, scaler: Scaler) -> Made:
     """(N,) or (N, F) everything that models are shown, by name; day t may hold what is known at its close."""
-    names = ("log_return", "abs_log_return", "log_volume_change")
+    names = tuple(name for group in FEATURES.values() for name in group)
     features_NF = build_features(table, names)
     made = {("feature", name): features_NF[:, i] for i, name in enumerate(names)}
     return made | {

@@ -70,8 +70,10 @@ def read_prices(path: Path) -> PriceTable:
     if order == "unsorted":
         warnings.append("the rows were not in the order of their dates; they were sorted")
     warnings += weekend_warnings(dates, lines) + gap_warnings(dates, lines)
-    volume = prices.get("volume")
-    warnings += jump_warnings(dates, prices["close"], prices.get("open"), volume, lines, adjusted=layout.adjusted)
+    jumps = jump_warnings(
+        dates, prices["close"], prices.get("open"), prices.get("volume"), lines, adjusted=layout.adjusted
+    )
+    warnings += jumps
     return PriceTable(
         name=path.stem,
         dates=dates,
@@ -80,7 +82,11 @@ def read_prices(path: Path) -> PriceTable:
         layout=layout.name,
         adjusted=layout.adjusted,
         warnings=tuple(warnings),
-        **prices,
+        close=prices["close"],
+        volume=prices.get("volume"),
+        open=prices.get("open"),
+        high=prices.get("high"),
+        low=prices.get("low"),
     )
 
 

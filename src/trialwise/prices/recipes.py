@@ -1,8 +1,11 @@
 """The settings of a price forecaster. No torch here: the command line reads this file for its help."""
 
 import dataclasses
+from typing import Literal
 
 from trialwise.base.settings import check_range, setting
+
+FeatureGroup = Literal["returns", "volume", "ranges", "weekday"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -13,6 +16,9 @@ class BacktestSettings:
         0.2, "Share of the days, the last ones, kept for the test and never shown to training"
     )
     window: int = setting(60, "Days of history that the LSTM sees before each forecast")
+    features: tuple[FeatureGroup, ...] = setting(
+        ("returns", "volume"), "What the LSTM sees of each day: returns, volume, ranges, weekday"
+    )
     hidden_size: int = setting(32, "Width of an LSTM layer")
     n_layers: int = setting(1, "LSTM layers on top of each other")
     dropout: float = setting(0.0, "Share of LSTM outputs dropped in training, after every layer")

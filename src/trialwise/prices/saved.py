@@ -1,38 +1,44 @@
-"""A trained forecaster in two files: weights without pickle, and everything else as JSON to read."""
+"""A trained forecaster in two files: weights without pickle, and everything else as JSON to read.
+
+The networks of volatility lie beside it in two files of their own.
+"""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 
 from trialwise.base.errors import TrialwiseError, UserError
 from trialwise.base.files import read_json, replacing, write_json
 from trialwise.base.settings import fill
 from trialwise.prices.features import Scaler
+from trialwise.prices.networks import LSTMForecaster
 from trialwise.prices.recipes import BacktestSettings
 from trialwise.prices.train import TrainedForecaster, build_network
+from trialwise.prices.volatility_lstm import SETTINGS as VOLATILITY_SETTINGS
+from trialwise.prices.volatility_lstm import VolatilityForecaster
 from trialwise.training.loop import EpochResult
 
+Loaded = TypeVar("Loaded")
+
 SCHEMA = "trialwise.price-model/1"
+VOLATILITY_SCHEMA = "trialwise.volatility-model/1"
 
 
 def save_forecaster(trained: TrainedForecaster, folder: Path) -> None:
     """Write `model.safetensors` and `model.json` into `folder`, each whole or not at all."""
-    with replacing(folder / "model.safetensors") as partial:
-        safetensors.torch.save_file(trained.network.state_dict(), partial)
-    write_json(
-        folder / "model.json",
-        {
-            "schema": SCHEMA,
-            "settings": dataclasses.asdict(trained.settings),
-            "scaler": dataclasses.asdict(trained.scaler),
-            "shrinkage": trained.shrinkage,
-            "best_epoch": trained.best_epoch,
-            "epochs": [dataclasses.asdict(epoch) for epoch in trained.epochs],
-        },
-    )
+    document = {
+        "settings": dataclasses.asdict(trained.settings),
+        "scaler": dataclasses.asdict(trained.scaler),
+        "shrinkage": trained.shrinkage,
+        "best_epoch": trained.best_epoch,
+        "epochs": [dataclasses.asdict(epoch) for epoch in trained.epochs],
+    }
+    _save(folder, "model", {"schema": SCHEMA} | document, trained.network.state_dict())
 
 
 def load_forecaster(folder: Path) -> TrainedForecaster:
@@ -41,31 +47,83 @@ def load_forecaster(folder: Path) -> TrainedForecaster:
     Raises:
         UserError: A file is missing, or is not what `save_forecaster` wrote.
     """
-    document = read_json(folder / "model.json")
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise UserError(f"{folder / 'model.json'}: expected a model of schema {SCHEMA!r}, got something else")
-    weights = folder / "model.safetensors"
+
+    def read(document: dict[str, Any], weights: dict[str, torch.Tensor]) -> TrainedForecaster:
+        settings = fill(BacktestSettings, document["settings"], where="model.json")
+        scaler = fill(Scaler, document["scaler"], where="model.json")
+        return TrainedForecaster(
+            network=_network(settings, scaler, weights),
+            scaler=scaler,
+            settings=settings,
+            epochs=tuple(EpochResult(**epoch) for epoch in document["epochs"]),
+            best_epoch=document["best_epoch"],
+            shrinkage=document["shrinkage"],
+        )
+
+    return _load(folder, "model", SCHEMA, read)
+
+
+def save_volatility(trained: VolatilityForecaster, folder: Path) -> None:
+    """Write `volatility.safetensors` and `volatility.json` into `folder`, each whole or not at all."""
+    weights = {
+        f"{i}.{name}": values
+        for i, network in enumerate(trained.networks)
+        for name, values in network.state_dict().items()
+    }
+    document = {"scaler": dataclasses.asdict(trained.scaler), "best_epochs": list(trained.best_epochs)}
+    _save(folder, "volatility", {"schema": VOLATILITY_SCHEMA} | document, weights)
+
+
+def load_volatility(folder: Path) -> VolatilityForecaster | None:
+    """The networks of volatility saved in `folder`; None where there are none, because nothing could be trained.
+
+    Raises:
+        UserError: A file is missing, or is not what `save_volatility` wrote.
+    """
+
+    def read(document: dict[str, Any], weights: dict[str, torch.Tensor]) -> VolatilityForecaster:
+        scaler = fill(Scaler, document["scaler"], where="volatility.json")
+        best_epochs = tuple(document["best_epochs"])
+        of_network: list[dict[str, torch.Tensor]] = [{} for _ in best_epochs]
+        for name, values in weights.items():
+            number, _, rest = name.partition(".")
+            of_network[int(number)][rest] = values
+        return VolatilityForecaster(
+            networks=tuple(_network(VOLATILITY_SETTINGS, scaler, each) for each in of_network),
+            scaler=scaler,
+            best_epochs=best_epochs,
+        )
+
+    if not (folder / "volatility.json").exists():
+        return None
+    return _load(folder, "volatility", VOLATILITY_SCHEMA, read)
+
+
+def _network(settings: BacktestSettings, scaler: Scaler, weights: dict[str, torch.Tensor]) -> LSTMForecaster:
+    network = build_network(settings, n_features=len(scaler.names))
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def _save(folder: Path, stem: str, document: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+    with replacing(folder / f"{stem}.safetensors") as partial:
+        safetensors.torch.save_file(weights, partial)
+    write_json(folder / f"{stem}.json", document)
+
+
+def _load(
+    folder: Path, stem: str, schema: str, read: Callable[[dict[str, Any], dict[str, torch.Tensor]], Loaded]
+) -> Loaded:
+    document = read_json(folder / f"{stem}.json")
+    if not isinstance(document, dict) or document.get("schema") != schema:
+        raise UserError(f"{folder / f'{stem}.json'}: expected a model of schema {schema!r}, got something else")
+    path = folder / f"{stem}.safetensors"
     try:
-        trained = _from_document(document)
-        trained.network.load_state_dict(safetensors.torch.load_file(weights))
+        return read(document, safetensors.torch.load_file(path))
     except FileNotFoundError:
-        raise UserError(f"no such file: {weights}", hint="model.json and model.safetensors belong together") from None
+        hint = f"{stem}.json and {stem}.safetensors belong together"
+        raise UserError(f"no such file: {path}", hint=hint) from None
     except TrialwiseError:
         raise
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
         raise UserError(f"{folder} does not hold a whole price model: {error}") from error
-    trained.network.eval()
-    return trained
-
-
-def _from_document(document: dict[str, Any]) -> TrainedForecaster:
-    settings = fill(BacktestSettings, document["settings"], where="model.json")
-    scaler = fill(Scaler, document["scaler"], where="model.json")
-    return TrainedForecaster(
-        network=build_network(settings, n_features=len(scaler.names)),
-        scaler=scaler,
-        settings=settings,
-        epochs=tuple(EpochResult(**epoch) for epoch in document["epochs"]),
-        best_epoch=document["best_epoch"],
-        shrinkage=document["shrinkage"],
-    )

@@ -4,10 +4,23 @@ Legend: N days.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Companion:
+    """Another symbol's closes on the days of a table.
+
+    Attributes:
+        name: Whose prices these are.
+        close: (N,) closes; on a day without one the last known, NaN before the first.
+    """
+
+    name: str
+    close: NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,6 +40,7 @@ class PriceTable:
         layout: Which vendor's layout the file has, e.g. "yahoo", or "generic".
         adjusted: True where `close` is adjusted for splits and dividends, False where not for both,
             None where the layout does not tell.
+        companions: Other symbols' closes on the same days.
         warnings: What a person should know before trusting the file, one sentence each.
     """
 
@@ -41,6 +55,7 @@ class PriceTable:
     order: str = "oldest first"
     layout: str = "generic"
     adjusted: bool | None = None
+    companions: tuple[Companion, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -48,7 +63,7 @@ class PriceTable:
 
 
 def changed_columns(table: PriceTable, change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> PriceTable:
-    """The table with `change` made to each column of prices and to the volume, where it has them."""
+    """The table with `change` made to each column of prices, companions' included, and to the volume."""
 
     def where_known(values: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
         return None if values is None else change(values)
@@ -60,6 +75,7 @@ def changed_columns(table: PriceTable, change: Callable[[NDArray[np.float64]], N
         open=where_known(table.open),
         high=where_known(table.high),
         low=where_known(table.low),
+        companions=tuple(Companion(name=one.name, close=change(one.close)) for one in table.companions),
     )
 
 
@@ -67,3 +83,16 @@ def first_rows(table: PriceTable, n_rows: int) -> PriceTable:
     """The table's first `n_rows` days, copied: nothing in it leads to a later day."""
     cut = changed_columns(table, lambda values: values[:n_rows].copy())
     return dataclasses.replace(cut, dates=table.dates[:n_rows].copy())
+
+
+def accompanied(table: PriceTable, others: Sequence[PriceTable]) -> PriceTable:
+    """The table with the closes of other symbols on its days.
+
+    A day on which another symbol has no close gets the last one before it, never a later one.
+    """
+    companions = []
+    for other in others:
+        last = np.searchsorted(other.dates, table.dates, side="right") - 1
+        close = np.where(last >= 0, other.close[np.maximum(last, 0)], np.nan)
+        companions.append(Companion(name=other.name, close=close))
+    return dataclasses.replace(table, companions=(*table.companions, *companions))

@@ -72,7 +72,7 @@ def train_lstm(
         WorkError: The loss is no longer a finite number.
     """
     first_valid = split_rows(len(table_train), 0.0).valid.start
-    names = feature_names(table_train)
+    names = feature_names(table_train, settings.features)
     features_NF, returns_N = build_features(table_train, names), log_returns(table_train.close)
     # Row 0 has no move of its own.
     scaler = fit_scaler(features_NF[1:first_valid], returns_N[1:first_valid], names)
