@@ -143,7 +143,7 @@ def test_an_unquoted_thousands_comma(write_rows):
 
 
 def test_the_same_day_twice_names_both_lines(write_rows):
-    error = refused(with_line(write_rows, 12, "2019-01-02,100.5,1000"))
+    error = refused(with_line(write_rows, 12, "2019-01-02,101.5,1000"))
     assert "line 12: expected one row a day, got 2019-01-02 again (first on line 2)" in error.message
 
 
@@ -156,11 +156,23 @@ def test_several_symbols_below_each_other(write_rows):
     path = write_rows("date,close,Name", lambda day, i: f"{day},{100 + i},{'AAL' if i < 60 else 'AAPL'}")
     error = refused(path)
     assert "line 62: expected one symbol, got 2 below each other (AAL, AAPL)" in error.message
+    assert "ACME.csv:AAL" in error.hint
+    with pytest.raises(UserError, match=r"no symbol 'AAPLE'; it has AAL, AAPL") as caught:
+        read_prices(path.with_name("ACME.csv:AAPLE"))
+    assert "did you mean AAPL?" in caught.value.hint
 
 
 def test_several_symbols_side_by_side(write_rows):
     header = "Price,Close,Close\nTicker,IBM,MSFT\nDate,,"
-    assert "got several side by side (IBM, MSFT)" in refused(write_rows(header, plain_row)).message
+    error = refused(write_rows(header, plain_row))
+    assert "got several side by side (IBM, MSFT)" in error.message
+    assert "ACME.csv:IBM" in error.hint
+    with pytest.raises(UserError, match=r"got several side by side \(IBM, MSFT\)"):
+        read_prices(write_rows(header, plain_row).with_name("ACME.csv:AAPL"))
+    wide = write_rows("Date,IBM,MSFT", plain_row)
+    assert "ACME.csv:MSFT" in refused(wide).hint
+    with pytest.raises(UserError, match="expected a close column"):
+        read_prices(wide.with_name("ACME.csv:AAPL"))
     assert "got several: IBM Close, MSFT Close" in refused(write_rows("Date,IBM Close,MSFT Close", plain_row)).message
     assert "2 columns named Close" in refused(write_rows("Date,Close,Close", plain_row)).message
 

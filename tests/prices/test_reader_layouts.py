@@ -134,7 +134,49 @@ def test_stooq_in_polish_and_in_bulk(write_rows, days):
         "<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>",
         lambda day, i: f"ACME.US,D,{written(day, '%Y%m%d')},000000,{price(i)},{price(i)},1,{price(i)},49390000,0",
     )
-    check(read_prices(bulk), days, layout="generic", adjusted=None, column="<CLOSE>")
+    check(read_prices(bulk), days, layout="stooq", adjusted=True, column="<CLOSE>")
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("date,close,volume,Name", "{day},{one},49390000,ACME\n{day},{other},7,ZZZ"),
+        ("Price,Close,Close,Volume,Volume\nTicker,ACME,ZZZ,ACME,ZZZ\nDate,,,,", "{day},{one},{other},49390000,7"),
+        ("Ticker,ZZZ,ZZZ,ACME,ACME\nPrice,Close,Volume,Close,Volume\nDate,,,,", "{day},{other},7,{one},49390000"),
+        (",Close,Close,Volume,Volume\n,ACME,ZZZ,ACME,ZZZ\nDate,,,,", "{day},{one},{other},49390000,7"),
+        ("Date,ZZZ.Close,ACME.Close,ACME.Volume", "{day},{other},{one},49390000"),
+        ("Date,Close_ZZZ,Close_ACME,Volume_ACME", "{day},{other},{one},49390000"),
+        ("Date,\"('Close', 'ACME')\",\"('Close', 'ZZZ')\",\"('Volume', 'ACME')\"", "{day},{one},{other},49390000"),
+        (",ACME Close,ZZZ Close,ACME Volume", "{day},{one},{other},49390000"),
+    ],
+)
+def test_one_of_several_symbols_is_named_behind_the_file(write_rows, days, header, row):
+    path = write_rows(header, lambda day, i: row.format(day=day, one=price(i), other=1 + i), name="stocks.csv")
+    table = read_prices(path.with_name("stocks.csv:acme"))
+    assert table.name == "ACME"
+    np.testing.assert_array_equal(table.dates, days(120))
+    np.testing.assert_allclose(table.close, [price(i) for i in range(120)])
+    np.testing.assert_array_equal(table.volume, np.full(120, 49390000.0))
+    assert not [warning for warning in table.warnings if "word for word" in warning]
+
+
+def test_a_column_that_is_named_as_the_symbol_is_its_close(write_rows):
+    path = write_rows("Date,ACME,ZZZ", lambda day, i: f"{day},{price(i)},{1 + i}", name="closes.csv")
+    table = read_prices(path.with_name("closes.csv:ZZZ"))
+    np.testing.assert_array_equal(table.close, 1.0 + np.arange(120))
+
+
+def test_a_file_whose_name_has_a_colon_is_a_file(write_rows):
+    assert read_prices(write_rows("Date,Close", lambda day, i: f"{day},{price(i)}", name="a:b.csv")).name == "a:b"
+
+
+def test_a_row_that_repeats_another_is_read_once_with_a_warning(write_rows):
+    path = write_rows("Date,Close", lambda day, i: f"{day},{price(i)}")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, lines[5], lines[9]]) + "\n")
+    table = read_prices(path)
+    assert len(table) == 120
+    assert table.warnings[0] == "2 rows say word for word what an earlier row said (line 122: as line 6); left out"
 
 
 def test_an_unnamed_index_of_dates_and_an_index_of_numbers(write_rows, days):

@@ -19,7 +19,7 @@ from trialwise.prices.backtest import run_backtest
 from trialwise.prices.forecast import forecast_next
 from trialwise.prices.inspect import description
 from trialwise.prices.leaks import leak_test as run_leak_test
-from trialwise.prices.reader import embedded_prices, read_prices
+from trialwise.prices.reader import embedded_prices, file_and_ticker, read_prices
 from trialwise.prices.recipes import BacktestSettings, FeatureGroup
 from trialwise.prices.saved import load_forecaster, load_volatility, save_forecaster, save_volatility
 from trialwise.prices.splits import train_part
@@ -40,6 +40,7 @@ def backtest(
 
     Args:
         csv: A CSV with dates and closing prices, from any vendor; by default the AAPL history that comes along.
+            Where it holds several symbols, with one of them behind a colon: "stocks.csv:AAPL".
         companions: CSVs of other symbols, whose moves up to each day the LSTM is shown as well.
         settings: Fields of `prices.recipes.BacktestSettings`.
         seed: The one seed.
@@ -61,8 +62,8 @@ def backtest(
     table = _with_companions(read_prices(path), companions)
     record = {
         "csv": str(path.absolute()) if csv is not None else "embedded AAPL",
-        "sha256": file_sha256(path),
-        "companions": [{"csv": str(Path(one).absolute()), "sha256": file_sha256(Path(one))} for one in companions],
+        "sha256": _sha256(path),
+        "companions": [{"csv": str(Path(one).absolute()), "sha256": _sha256(Path(one))} for one in companions],
         "backtest": dataclasses.asdict(given),
     }
     train_part(table, given)  # too few days are refused before a run is made
@@ -164,6 +165,10 @@ def forecast(run: RunFolder | Path | str, csv: Path | str, *, companions: Sequen
     found = forecast_next(load_forecaster(run.path), load_volatility(run.path), table)
     warnings = [*table.warnings, *_mismatches(run, table)]
     return {"run": run.label, "file": str(csv)} | found.to_document() | {"warnings": warnings}
+
+
+def _sha256(path: Path) -> str:
+    return file_sha256(file_and_ticker(path)[0])
 
 
 def _with_companions(table: PriceTable, companions: Sequence[Path | str]) -> PriceTable:

@@ -149,7 +149,9 @@ def _forecast_text(found: dict) -> str:
 
 
 def inspect(
-    csv: Annotated[Path, Parameter(help="CSV with dates and closes, from any vendor")],
+    csv: Annotated[
+        Path, Parameter(help="CSV with dates and closes, from any vendor; of several symbols FILE.csv:TICKER")
+    ],
     /,
     *,
     output: Output = Output(),  # noqa: B008

@@ -16,7 +16,7 @@ from trialwise.prices.dates import parse_dates
 from trialwise.prices.inspect import gap_warnings, jump_warnings, weekend_warnings
 from trialwise.prices.layouts import Layout, find_layout
 from trialwise.prices.numbers import decimal_mark, parse_numbers, plain_numbers
-from trialwise.prices.rows import line_error, quoted, read_text
+from trialwise.prices.rows import Row, line_error, quoted, read_text
 from trialwise.prices.table import PriceTable
 
 EMBEDDED = ("AAPL", "IBM", "MSFT")
@@ -35,20 +35,32 @@ def embedded_prices(name: str = "AAPL") -> Path:
     return Path(str(importlib.resources.files("trialwise.prices") / "data" / f"{name}.csv"))
 
 
+def file_and_ticker(path: Path) -> tuple[Path, str | None]:
+    """Of "stocks.csv:AAPL", the file and the symbol in it, None for the symbol where none is named."""
+    file, colon, ticker = path.name.rpartition(":")
+    if not colon or not file or not ticker or path.exists():
+        return path, None
+    return path.with_name(file), ticker
+
+
 def read_prices(path: Path) -> PriceTable:
     """The prices in a CSV file of any vendor, oldest first, adjusted where the file has an adjusted close.
+
+    Args:
+        path: The file; where it holds several symbols, with one behind a colon: "stocks.csv:AAPL".
 
     Raises:
         UserError: The file cannot be read as at least 100 days of positive prices of one symbol;
             names the line where there is one.
     """
-    path = Path(path)
-    layout = find_layout(read_text(path), path)
-    columns = _Columns.of(layout, path)
+    path, ticker = file_and_ticker(Path(path))
+    layout = find_layout(read_text(path), path, ticker)
+    rows, repeated = _without_repeated(layout.rows)
+    columns = _Columns.of(dataclasses.replace(layout, rows=rows), path)
     if not columns.lines:
         raise UserError(f"{path} has no rows below its header", hint=f"at least {MIN_ROWS} days are needed")
-    _refuse_stacked(columns, path)
     dates, warnings = parse_dates(columns.texts["date"], columns.lines, path)
+    warnings = repeated + warnings
     prices, more = _prices(columns, path)
     lines = np.array(columns.lines)
 
@@ -75,7 +87,7 @@ def read_prices(path: Path) -> PriceTable:
     )
     warnings += jumps
     return PriceTable(
-        name=path.stem,
+        name=ticker.upper() if ticker else path.stem,
         dates=dates,
         close_column=columns.close_name,
         order=order,
@@ -117,16 +129,22 @@ class _Columns:
         return cls(texts=texts, lines=[row.line for row in layout.rows], close_name=layout.header[close])
 
 
-def _refuse_stacked(columns: _Columns, path: Path) -> None:
-    tickers = list(dict.fromkeys(columns.texts.get("ticker", [])))
-    if len(tickers) > 1:
-        line = columns.lines[columns.texts["ticker"].index(tickers[1])]
-        raise line_error(
-            path,
-            line,
-            f"expected one symbol, got {len(tickers)} below each other ({', '.join(tickers[:5])})",
-            hint="save one file for each symbol",
-        )
+def _without_repeated(rows: list[Row]) -> tuple[list[Row], list[str]]:
+    """The rows without those that say word for word what an earlier one said, and a sentence where there are such."""
+    first: dict[tuple[str, ...], int] = {}
+    kept, repeated = [], []
+    for row in rows:
+        cells = tuple(row.cells)
+        if cells in first:
+            repeated.append((row.line, first[cells]))
+        else:
+            first[cells] = row.line
+            kept.append(row)
+    if not repeated:
+        return kept, []
+    n, (line, earlier) = len(repeated), repeated[0]
+    rows_are = "1 row says" if n == 1 else f"{n} rows say"
+    return kept, [f"{rows_are} word for word what an earlier row said (line {line}: as line {earlier}); left out"]
 
 
 def _prices(columns: _Columns, path: Path) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
