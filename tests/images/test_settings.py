@@ -36,6 +36,8 @@ def test_long_trainings_of_many_images_change_them_more():
     assert [(augment(n, 50_000).shift, augment(n, 50_000).cutout) for n in (15, 16)] == [(2, 0), (4, 12)]
     assert (augment(40, 9_000).shift, augment(40, 9_000).cutout) == (2, 0)
     assert (augment(16, 50_000, shift=1, cutout=0).shift, augment(16, 50_000, shift=1, cutout=0).cutout) == (1, 0)
+    small, large = (augment(16, 50_000, max_params=n) for n in (99_999, 100_000))
+    assert [(one.shift, one.cutout) for one in (small, large)] == [(2, 0), (4, 12)]
 
 
 def test_what_is_given_stays():

@@ -15,6 +15,7 @@ Mix = Literal["none", "mixup", "cutmix"]
 IMAGES_IN_SHORT_RUN = 500_000  # shown in a training whose epochs are left open
 LARGE = 10_000  # rows from which on a set is trained as CIFAR-10 is
 LONG = 16  # epochs from which on a large set is shifted and cut out as in `resolve`
+ROOMY = 100_000  # parameters from which on a network is
 BATCH_SIZES = (16, 32, 64, 125, 250, 500)
 
 
@@ -126,8 +127,8 @@ def resolve(settings: TrainSettings, *, n_train: int, image_size: int, channels:
 
     Epochs: enough for about 500,000 images in all, at least 10 and at most 40. The batch: at most a quarter of
     the rows, so that the smallest folders still take several steps an epoch. The learning rate: see `_learning_rate`.
-    Shift and cutout: gentle in short runs, which do not see an image often enough to learn it by heart, and on small
-    sets, for which nothing else was measured.
+    Shift and cutout: gentle in short runs, which do not see an image often enough to learn it by heart, for small
+    networks, which gained nothing by more, and on small sets, for which nothing else was measured.
     """
     epochs = settings.epochs or min(40, max(10, round(IMAGES_IN_SHORT_RUN / n_train)))
     valid_fraction = settings.valid_fraction or (0.1 if n_train >= LARGE else 0.2)
@@ -139,7 +140,7 @@ def resolve(settings: TrainSettings, *, n_train: int, image_size: int, channels:
     if network.mirrored == "auto":
         is_mirrored = flip == "on" and network.family == "residual"
         network = dataclasses.replace(network, mirrored="on" if is_mirrored else "off")
-    is_long = epochs >= LONG and n_train >= LARGE
+    is_long = epochs >= LONG and n_train >= LARGE and network.max_params >= ROOMY
     shift = augment.shift if augment.shift is not None else max(1, image_size // (8 if is_long else 16))
     cutout = augment.cutout if augment.cutout is not None else (3 * image_size // 8 if is_long else 0)
     return dataclasses.replace(
