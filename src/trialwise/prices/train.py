@@ -4,9 +4,8 @@ Legend: N days, B stretches in a batch, T days in a stretch, F features.
 """
 
 import contextlib
-import copy
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import numpy as np
 import torch
@@ -20,6 +19,8 @@ from trialwise.prices.recipes import BacktestSettings
 from trialwise.prices.shrinkage import fit_shrinkage
 from trialwise.prices.splits import split_rows
 from trialwise.prices.table import PriceTable
+from trialwise.training.best_weights import BestWeights
+from trialwise.training.checkpoints import Checkpoint
 from trialwise.training.device import threads
 from trialwise.training.loop import EpochResult, fit
 from trialwise.training.optimizers import build_optimizer, constant
@@ -71,20 +72,28 @@ def train_lstm(
     Raises:
         WorkError: The loss is no longer a finite number.
     """
+    with threads(1):
+        training, scaler = prepare_training(table_train, settings, seed=seed)
+        epochs, best_epoch = fit_best(training, on_epoch)
+    unshrunk = TrainedForecaster(
+        network=training.network, scaler=scaler, settings=settings, epochs=epochs, best_epoch=best_epoch, shrinkage=1.0
+    )
+    first_valid = split_rows(len(table_train), 0.0).valid.start
+    predicted = forecast_returns(unshrunk, table_train, first_valid)
+    shrinkage = fit_shrinkage(predicted, log_returns(table_train.close)[first_valid:])
+    return dataclasses.replace(unshrunk, shrinkage=shrinkage)
+
+
+def prepare_training(table_train: PriceTable, settings: BacktestSettings, *, seed: int) -> tuple["Training", Scaler]:
+    """An LSTM with the days that `train_lstm` trains it on, and the scaler measured on them."""
     first_valid = split_rows(len(table_train), 0.0).valid.start
     names = feature_names(table_train, settings.features)
     features_NF, returns_N = build_features(table_train, names), log_returns(table_train.close)
     # Row 0 has no move of its own.
     scaler = fit_scaler(features_NF[1:first_valid], returns_N[1:first_valid], names)
-    with threads(1):
-        network = build_network(settings, n_features=len(names), seed=seed)
-        train, valid = _stretches(table_train, scaler, first_valid=first_valid, window=settings.window)
-        epochs, best_epoch = fit_best(network, train, valid, settings, seed=seed, on_epoch=on_epoch)
-    unshrunk = TrainedForecaster(
-        network=network, scaler=scaler, settings=settings, epochs=epochs, best_epoch=best_epoch, shrinkage=1.0
-    )
-    predicted = forecast_returns(unshrunk, table_train, first_valid)
-    return dataclasses.replace(unshrunk, shrinkage=fit_shrinkage(predicted, returns_N[first_valid:]))
+    network = build_network(settings, n_features=len(names), seed=seed)
+    train, valid = _stretches(table_train, scaler, first_valid=first_valid, window=settings.window)
+    return Training(network=network, train=train, valid=valid, settings=settings, seed=seed), scaler
 
 
 def build_network(settings: BacktestSettings, *, n_features: int, seed: int = 0) -> LSTMForecaster:
@@ -136,58 +145,87 @@ class Stretches:
         return self.day_loss(outputs_BT[:, self.n_warm_up :], targets_BT[:, self.n_warm_up :])
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Training:
+    """A network and the days it learns from, ready to be trained.
+
+    Attributes:
+        network: Trained in place.
+        train: What it learns from.
+        valid: What chooses its epoch.
+        settings: Of the training.
+        seed: Seeds the order of stretches and dropout.
+    """
+
+    network: LSTMForecaster
+    train: Stretches
+    valid: Stretches
+    settings: BacktestSettings
+    seed: int
+    best: BestWeights = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.network.eval()
+        object.__setattr__(self, "best", BestWeights(self.network, self.validate()["loss"]))
+
+    def epochs(self, checkpoint: Checkpoint | None = None, *, results_known: int = 0) -> Generator[EpochResult]:
+        """Train, one result an epoch, until the validation loss has not fallen for `settings.patience` epochs.
+
+        `best` holds the weights of the best epoch meanwhile, at first those of the untrained network. See
+        `training.loop.fit` for the rest.
+        """
+        settings = self.settings
+        epochs = fit(
+            self.network,
+            batches=self._batches,
+            loss=self.train.loss,
+            validate=self.validate,
+            optimizer=build_optimizer(
+                self.network, "adamw", learning_rate=settings.learning_rate, weight_decay=WEIGHT_DECAY
+            ),
+            schedule=constant,
+            n_epochs=settings.epochs,
+            steps_per_epoch=-(-len(self.train.targets_BT) // settings.batch_size),
+            seed=child_seed(self.seed, "fit"),
+            checkpoint=checkpoint,
+            results_known=results_known,
+            clip_norm=CLIP_NORM,
+            best=self.best,
+        )
+        with contextlib.closing(epochs):
+            for result in epochs:
+                yield result
+                if result.epoch - self.best.epoch >= settings.patience:
+                    return
+
+    def validate(self) -> dict[str, float]:
+        """The "loss" on the validation days."""
+        with torch.no_grad():
+            return {"loss": float(self.valid.loss(self.network(self.valid.inputs_BTF), self.valid.targets_BT))}
+
+    def _batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        order = torch.from_numpy(numpy_generator(self.seed, "order", epoch).permutation(len(self.train.targets_BT)))
+        for chosen in order.split(self.settings.batch_size):
+            yield self.train.inputs_BTF[chosen], self.train.targets_BT[chosen]
+
+
 def fit_best(
-    network: LSTMForecaster,
-    train: Stretches,
-    valid: Stretches,
-    settings: BacktestSettings,
-    *,
-    seed: int,
-    on_epoch: Callable[[EpochResult], None] | None,
+    training: Training, on_epoch: Callable[[EpochResult], None] | None = None
 ) -> tuple[tuple[EpochResult, ...], int]:
-    """Train until the validation loss stops falling and put the best epoch's weights into `network`.
+    """Train until the validation loss stops falling and put the best epoch's weights into the network.
 
     Returns:
         One result for each epoch that was run, and the best epoch; 0 where none beat the untrained network.
     """
-
-    def batches(epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        order = torch.from_numpy(numpy_generator(seed, "order", epoch).permutation(len(train.targets_BT)))
-        for chosen in order.split(settings.batch_size):
-            yield train.inputs_BTF[chosen], train.targets_BT[chosen]
-
-    def validate() -> dict[str, float]:
-        with torch.no_grad():
-            return {"loss": float(valid.loss(network(valid.inputs_BTF), valid.targets_BT))}
-
-    epochs = fit(
-        network,
-        batches=batches,
-        loss=train.loss,
-        validate=validate,
-        optimizer=build_optimizer(network, "adamw", learning_rate=settings.learning_rate, weight_decay=WEIGHT_DECAY),
-        schedule=constant,
-        n_epochs=settings.epochs,
-        steps_per_epoch=-(-len(train.targets_BT) // settings.batch_size),
-        seed=child_seed(seed, "fit"),
-        clip_norm=CLIP_NORM,
-    )
     results: list[EpochResult] = []
-    network.eval()
-    best_epoch, best_loss, best_weights = 0, validate()["loss"], copy.deepcopy(network.state_dict())
-    with contextlib.closing(epochs):
+    with contextlib.closing(training.epochs()) as epochs:
         for result in epochs:
             results.append(result)
             if on_epoch:
                 on_epoch(result)
-            if result.valid["loss"] < best_loss:
-                best_epoch, best_loss = result.epoch, result.valid["loss"]
-                best_weights = copy.deepcopy(network.state_dict())
-            elif result.epoch - best_epoch >= settings.patience:
-                break
-    network.load_state_dict(best_weights)
-    network.eval()
-    return tuple(results), best_epoch
+    training.best.restore()
+    training.network.eval()
+    return tuple(results), training.best.epoch
 
 
 def _stretches(

@@ -15,7 +15,7 @@ from trialwise.prices.networks import LSTMForecaster
 from trialwise.prices.recipes import BacktestSettings
 from trialwise.prices.splits import split_rows
 from trialwise.prices.table import PriceTable
-from trialwise.prices.train import FORECAST_BATCH, Stretches, build_network, fit_best
+from trialwise.prices.train import FORECAST_BATCH, Stretches, Training, build_network, fit_best
 from trialwise.prices.volatility_models import fit_har, har_columns, har_forecast, har_plus
 from trialwise.prices.volatility_target import daily_variance
 from trialwise.training.device import threads
@@ -72,7 +72,8 @@ def train_volatility(table_train: PriceTable, *, seed: int) -> VolatilityForecas
         for i in range(N_SEEDS):
             of_seed = child_seed(seed, "volatility", i)
             network = build_network(SETTINGS, n_features=len(names), seed=of_seed)
-            _, best_epoch = fit_best(network, train, valid, SETTINGS, seed=of_seed, on_epoch=None)
+            training = Training(network=network, train=train, valid=valid, settings=SETTINGS, seed=of_seed)
+            _, best_epoch = fit_best(training)
             networks.append(network)
             best_epochs.append(best_epoch)
     return VolatilityForecaster(networks=tuple(networks), scaler=scaler, best_epochs=tuple(best_epochs))

@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from trialwise.base.errors import WorkError
 from trialwise.base.seeds import child_seed
+from trialwise.training.best_weights import BestWeights
 from trialwise.training.checkpoints import Checkpoint, Stateful
 
 
@@ -49,6 +50,7 @@ def fit(
     autocast: torch.dtype | None = None,
     clip_norm: float | None = None,
     average: AveragedModel | None = None,
+    best: BestWeights | None = None,
 ) -> Generator[EpochResult]:
     """Train `model`, yielding one `EpochResult` an epoch; not calling `next` is a pause, closing is a stop.
 
@@ -73,6 +75,7 @@ def fit(
             the loss is scaled, as high as its small range of numbers allows, and steps that overflow are left out.
         clip_norm: The largest gradient norm; None for no clipping.
         average: Moving average of the model's weights, brought up to date after each step; None for none.
+        best: Is offered the weights and the validation "loss" of each epoch; None for no keeping of the best.
 
     Raises:
         WorkError: The loss is no longer a finite number.
@@ -80,7 +83,7 @@ def fit(
     device = next(model.parameters()).device
     peaks = [group["lr"] for group in optimizer.param_groups]
     scaler = torch.amp.GradScaler(device.type, enabled=autocast == torch.float16)
-    used: dict[str, Stateful | None] = {"model": model, "optimizer": optimizer, "average": average}
+    used: dict[str, Stateful | None] = {"model": model, "optimizer": optimizer, "average": average, "best": best}
     used["scaler"] = scaler if scaler.is_enabled() else None
     parts = {name: part for name, part in used.items() if part is not None}
     history = checkpoint.load(parts, device) if checkpoint else []
@@ -107,6 +110,8 @@ def fit(
             seconds=time.perf_counter() - start,
         )
         history.append(dataclasses.asdict(result))
+        if best:
+            best.offer(result.valid["loss"], epoch)
         if checkpoint:
             checkpoint.save(parts, history)
         yield result
