@@ -83,9 +83,7 @@ def fit(
     device = next(model.parameters()).device
     peaks = [group["lr"] for group in optimizer.param_groups]
     scaler = torch.amp.GradScaler(device.type, enabled=autocast == torch.float16)
-    used: dict[str, Stateful | None] = {"model": model, "optimizer": optimizer, "average": average, "best": best}
-    used["scaler"] = scaler if scaler.is_enabled() else None
-    parts = {name: part for name, part in used.items() if part is not None}
+    parts = _in_use(model=model, optimizer=optimizer, average=average, best=best, scaler=scaler)
     history = checkpoint.load(parts, device) if checkpoint else []
     yield from (EpochResult(**result) for result in history[results_known:])
     for epoch in range(len(history) + 1, n_epochs + 1):
@@ -100,11 +98,10 @@ def fit(
                 with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
                     outputs = model(inputs)
                 losses.append(_step(model, optimizer, loss(outputs.float(), targets), scaler, clip_norm, average))
-        train_loss = _finite_mean(losses, epoch)
         model.eval()
         result = EpochResult(
             epoch=epoch,
-            train_loss=train_loss,
+            train_loss=_finite_mean(losses, epoch),
             valid=validate(),
             learning_rate=optimizer.param_groups[0]["lr"],
             seconds=time.perf_counter() - start,
@@ -115,6 +112,12 @@ def fit(
         if checkpoint:
             checkpoint.save(parts, history)
         yield result
+
+
+def _in_use(*, scaler: torch.amp.GradScaler, **parts: Stateful | None) -> dict[str, Stateful]:
+    """What a checkpoint holds."""
+    used = {name: part for name, part in parts.items() if part is not None}
+    return used | ({"scaler": scaler} if scaler.is_enabled() else {})
 
 
 def _finite_mean(losses: list[torch.Tensor], epoch: int) -> float:
