@@ -13,7 +13,6 @@ from trialwise.base.errors import WorkError
 from trialwise.base.seeds import child_seed
 from trialwise.training.best_weights import BestWeights
 from trialwise.training.checkpoints import Checkpoint, Stateful
-from trialwise.training.device import keep_freed_memory
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,7 +80,6 @@ def fit(
     Raises:
         WorkError: The loss is no longer a finite number.
     """
-    keep_freed_memory()
     device = next(model.parameters()).device
     peaks = [group["lr"] for group in optimizer.param_groups]
     scaler = torch.amp.GradScaler(device.type, enabled=autocast == torch.float16)
