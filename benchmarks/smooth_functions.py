@@ -63,7 +63,13 @@ def figures_of(problem: Problem, n_seeds: int, noise: float) -> dict:
             "regret": {str(n): spread([row[i] for row in rows]) for i, n in enumerate(AFTER)},
             "cpu_seconds": spread(list(seconds)),
         }
-        print(problem.name, noise, peer, {n: f"{found[peer]['regret'][str(n)]['median']:.1e}" for n in AFTER}, file=sys.stderr)
+        print(
+            problem.name,
+            noise,
+            peer,
+            {n: f"{found[peer]['regret'][str(n)]['median']:.1e}" for n in AFTER},
+            file=sys.stderr,
+        )
     return found
 
 
