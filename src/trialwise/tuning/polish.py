@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
-from greenlet import greenlet
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler
@@ -38,11 +37,11 @@ class History:
         return np.array([point for point, _ in kept]), np.array([value for _, value in kept])
 
     def value_at(self, point: Point) -> float | None:
-        """The value there; the worst known one where the trial failed; None where there was no trial."""
-        for known, value in zip(self.points, self.values, strict=True):
+        """The value there; where the trial failed, the worst of those before it; None where there was no trial."""
+        for i, known in enumerate(self.points):
             if np.array_equal(known, point):
-                finite = [v for v in self.values if math.isfinite(v)]
-                return value if math.isfinite(value) else max(finite, default=0.0)
+                before = [value for value in self.values[:i] if math.isfinite(value)]
+                return self.values[i] if math.isfinite(self.values[i]) else max(before, default=0.0)
         return None
 
 
@@ -97,37 +96,39 @@ def _jumps(history: History) -> Generator[Point]:
 
 def _polish(history: History, start_D: Point) -> Generator[Point]:
     """COBYQA's points, from `start_D` until its steps are tiny."""
+    while (point_D := _next_of_cobyqa(history, start_D)) is not None:
+        while history.value_at(point_D) is None:
+            yield point_D
+        yield from _jumps(history)
+
+
+class _Unknown(Exception):
+    """COBYQA has come to a point without a value."""
+
+    def __init__(self, point_D: Point) -> None:
+        self.point_D = point_D
+
+
+def _next_of_cobyqa(history: History, start_D: Point) -> Point | None:
+    """The first point without a value on COBYQA's way from `start_D`; None where it comes to an end.
+
+    It goes the whole way anew each time. Holding it half-way between two trials would be faster, but SciPy lets only
+    one such search be under way in a process: a second study would wait for ever.
+    """
+
+    def value(point_D: Point) -> float:
+        known = history.value_at(point_D)
+        if known is None:
+            raise _Unknown(point_D.copy())
+        return known
+
     bounds = Bounds(np.zeros(len(start_D)), np.ones(len(start_D)))
     options = {"initial_tr_radius": FIRST_RADIUS, "final_tr_radius": LAST_RADIUS, "maxfev": 100 * len(start_D)}
-    search = _Asked(lambda function: minimize(function, start_D, method="COBYQA", bounds=bounds, options=options))
-    point_D = search.first()
-    while point_D is not None:
-        value = history.value_at(point_D)
-        if value is None:
-            while (value := history.value_at(point_D)) is None:
-                yield point_D
-            yield from _jumps(history)
-        point_D = search.answer(value)
-
-
-class _Asked:
-    """An optimiser that calls its function, turned inside out: it hands out points and is told their values."""
-
-    def __init__(self, optimize: Callable[[Callable[[Point], float]], Any]) -> None:
-        self._caller = greenlet.getcurrent()
-        self._inside = greenlet(lambda: optimize(lambda point: self._caller.switch(point.copy())))
-
-    def first(self) -> Point | None:
-        """The first point."""
-        return self._point(self._inside.switch())
-
-    def answer(self, value: float) -> Point | None:
-        """The next point; None once the optimiser has ended."""
-        self._caller = self._inside.parent = greenlet.getcurrent()
-        return self._point(self._inside.switch(value))
-
-    def _point(self, given: Any) -> Point | None:
-        return None if self._inside.dead else given
+    try:
+        minimize(value, start_D, method="COBYQA", bounds=bounds, options=options)
+    except _Unknown as stop:
+        return stop.point_D
+    return None
 
 
 class PolishSampler(BaseSampler):
