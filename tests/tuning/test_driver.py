@@ -229,7 +229,7 @@ def test_gain_and_importances(tmp_path):
     assert importances(records[:5], SPACE, "maximize") is None
 
 
-@pytest.mark.parametrize("sampler", ["gp", "tpe", "sobol", "random"])
+@pytest.mark.parametrize("sampler", ["gp", "tpe", "nsga2", "nsga3", "sobol", "random"])
 def test_every_sampler_proposes_inside_the_space_and_alike_for_one_seed(tmp_path, sampler):
     plan = dataclasses.replace(PLAN, n_trials=12, max_epochs=1, batch_size=1, sampler=sampler)
     study, _ = run(tmp_path / "a", plan=plan, default=None)

@@ -2,14 +2,16 @@ from typing import get_args
 
 import pytest
 
+from trialwise.base.errors import UserError
 from trialwise.tuning.samplers import SamplerName, build_sampler, choose_sampler
-from trialwise.tuning.spaces import Choice, Float
+from trialwise.tuning.spaces import Choice, Float, Int
 
 NUMBERS = {"x": Float(low=0, high=1), "y": Float(low=0, high=1)}
 
 
 def test_auto_says_what_fits_and_why():
-    assert choose_sampler("auto", NUMBERS, pruning=False).name == "gp"
+    assert choose_sampler("auto", NUMBERS, pruning=False).name == "gp-polish"
+    assert choose_sampler("auto", NUMBERS | {"n": Int(low=1, high=9)}, pruning=False).name == "gp"
     assert choose_sampler("auto", NUMBERS, pruning=True).name == "tpe"
     assert choose_sampler("auto", NUMBERS | {"c": Choice(choices=("a", "b"))}, pruning=False).name == "tpe"
     assert choose_sampler("auto", {f"x{i}": Float(low=0, high=1) for i in range(11)}, pruning=False).name == "tpe"
@@ -20,3 +22,9 @@ def test_auto_says_what_fits_and_why():
 @pytest.mark.parametrize("name", [name for name in get_args(SamplerName) if name != "auto"])
 def test_every_name_can_be_built(name):
     build_sampler(name, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["gp-polish", "cmaes"])
+def test_a_sampler_of_numbers_refuses_choices(name):
+    with pytest.raises(UserError, match=f"--sampler {name}"):
+        choose_sampler(name, {"c": Choice(choices=("a", "b"))}, pruning=False)

@@ -79,6 +79,7 @@ def continue_optimize(run: RunFolder, watch: Watch) -> RunFolder:
         direction="minimize",
         sampler=choice.name,
         seed=run.seed,
+        deterministic=":" not in settings["function"],
     )
     facts: dict[str, Any] = {
         "function": settings["function"],

@@ -5,17 +5,18 @@ import math
 import re
 import shutil
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
+from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from trialwise.base.errors import WorkError
 from trialwise.base.seeds import child_seed
 from trialwise.tuning.rungs import Direction, promoted, rung_epochs
-from trialwise.tuning.samplers import SamplerName, build_sampler
+from trialwise.tuning.samplers import SamplerName, sampler_for_each_trial
 from trialwise.tuning.spaces import Space, distributions
 from trialwise.tuning.studies import Study, TrialRecord
 from trialwise.tuning.trials import Config, Trial
@@ -39,6 +40,7 @@ class StudyPlan:
         seed: The study's one seed.
         first_rung: The epochs before trials are first compared.
         eta: One trial in `eta` goes on past each rung.
+        deterministic: Whether one configuration is known to give one score always.
     """
 
     n_trials: int
@@ -49,6 +51,7 @@ class StudyPlan:
     seed: int
     first_rung: int = 1
     eta: int = 3
+    deterministic: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,22 +88,25 @@ def run_study(
     Raises:
         WorkError: The first trials all failed with the same error; with the traceback of the first.
     """
+    sampler = sampler_for_each_trial(plan.sampler, plan.seed, deterministic=plan.deterministic)
     for first in range(0, plan.n_trials, plan.batch_size):
         numbers = range(first, min(first + plan.batch_size, plan.n_trials))
-        _propose(study, space, plan, numbers, default)
+        _propose(study, space, sampler, numbers, default)
         for epochs in rung_epochs(plan.max_epochs, first=plan.first_rung, eta=plan.eta):
             yield from _run_to_rung(study, plan, pool, numbers, epochs)
             yield from _end_rung(study, plan, numbers, epochs, keep_default=default is not None)
 
 
-def _propose(study: Study, space: Space, plan: StudyPlan, numbers: range, default: Config | None) -> None:
+def _propose(
+    study: Study, space: Space, sampler: Callable[[int], BaseSampler], numbers: range, default: Config | None
+) -> None:
     """Propose the batch's missing trials, and finish one that a killed driver left without all its parameters."""
     known = study.n_asked()
     if known == 0 and default is not None:
         study.enqueue(default)
     for number in numbers:
         if number >= known or len(study.records(range(number, number + 1))[0].params) < len(space):
-            study.ask(number, build_sampler(plan.sampler, plan.seed, number), distributions(space))
+            study.ask(number, sampler(number), distributions(space))
 
 
 def _run_to_rung(study: Study, plan: StudyPlan, pool: Pool, numbers: range, epochs: int) -> Iterator[TrialEvent]:

@@ -5,13 +5,15 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
+from trialwise.base.errors import UserError
 from trialwise.base.seeds import child_seed
-from trialwise.tuning.spaces import Space, is_numeric
+from trialwise.tuning.spaces import Float, Space, is_numeric
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
-SamplerName = Literal["auto", "gp", "tpe", "sobol", "random"]
+SamplerName = Literal["auto", "gp-polish", "gp", "tpe", "cmaes", "nsga2", "nsga3", "sobol", "random"]
+MOST_NUMBERS = 10  # for models of every parameter at once
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,32 +27,62 @@ class SamplerChoice:
 def choose_sampler(name: SamplerName, space: Space, *, pruning: bool) -> SamplerChoice:
     """The sampler for this space: `name` itself, or for "auto" the one that fits.
 
-    Gaussian processes win on numbers alone; they ignore pruned trials (measured equal to random search where
-    most are pruned), so pruned studies and categories get the tree-structured Parzen estimator.
+    Gaussian processes win on numbers alone, and where one point always has one value their best point is polished to
+    the last digit; they ignore pruned trials (measured equal to random search where most are pruned), so pruned
+    studies and categories get the tree-structured Parzen estimator.
+
+    Raises:
+        UserError: The sampler cannot propose for this space.
     """
+    real = all(isinstance(parameter, Float) for parameter in space.values())
+    if name == "gp-polish" and not real:
+        raise UserError("--sampler gp-polish: every parameter must be a real number", hint="--sampler auto fits all")
+    if name == "cmaes" and not is_numeric(space):
+        raise UserError("--sampler cmaes: every parameter must be a number", hint="--sampler auto fits all spaces")
     if name != "auto":
         return SamplerChoice(name=name, reason="as asked")
     if pruning:
         return SamplerChoice(name="tpe", reason="trials are pruned, and TPE learns from pruned trials")
     if not is_numeric(space):
         return SamplerChoice(name="tpe", reason="there are choices without an order")
-    if len(space) > 10:
-        return SamplerChoice(name="tpe", reason="there are more than 10 parameters")
-    return SamplerChoice(name="gp", reason=f"{len(space)} numbers and no pruning")
+    if len(space) > MOST_NUMBERS:
+        return SamplerChoice(name="tpe", reason=f"there are more than {MOST_NUMBERS} parameters")
+    numbers = f"{len(space)} number{'s' if len(space) > 1 else ''} and no pruning"
+    if real:
+        return SamplerChoice(name="gp-polish", reason=f"{numbers}; polished where a point always has one value")
+    return SamplerChoice(name="gp", reason=numbers)
 
 
-def build_sampler(name: SamplerName, seed: int, trial_number: int) -> "BaseSampler":
+def build_sampler(name: SamplerName, seed: int, trial_number: int, *, deterministic: bool = False) -> "BaseSampler":
     """A sampler for one proposal, seeded by (study seed, trial number).
 
     A new sampler for every trial makes a proposal depend on the study's history and the trial's number alone:
     a resumed study proposes what the uninterrupted one would have, and no two trials share their random numbers.
+
+    Args:
+        name: Which one; not "auto".
+        seed: The study's.
+        trial_number: The trial that is proposed.
+        deterministic: Whether a point is known to have one value always; asked by "gp-polish" alone.
     """
     import optuna  # here, so that the command line's help need not load it
-    from optuna.samplers import GPSampler, QMCSampler, RandomSampler, TPESampler
+    from optuna.samplers import (
+        CmaEsSampler,
+        GPSampler,
+        NSGAIIISampler,
+        NSGAIISampler,
+        QMCSampler,
+        RandomSampler,
+        TPESampler,
+    )
 
     trial_seed = child_seed(seed, "sampler", trial_number) % 2**32
     builders: dict[str, Callable[[], BaseSampler]] = {
         "gp": lambda: GPSampler(seed=trial_seed),
+        "gp-polish": lambda: _polish_sampler(seed, deterministic=deterministic),
+        "cmaes": lambda: CmaEsSampler(seed=trial_seed, warn_independent_sampling=False),
+        "nsga2": lambda: NSGAIISampler(seed=trial_seed),
+        "nsga3": lambda: NSGAIIISampler(seed=trial_seed),
         "tpe": lambda: TPESampler(seed=trial_seed),
         "random": lambda: RandomSampler(seed=trial_seed),
         # Sobol's sequence counts on in the storage, so that its one seed is the study's.
@@ -59,3 +91,20 @@ def build_sampler(name: SamplerName, seed: int, trial_number: int) -> "BaseSampl
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return builders[name]()
+
+
+def _polish_sampler(seed: int, *, deterministic: bool) -> "BaseSampler":
+    from trialwise.tuning.polish import N_FIRST, PolishSampler
+
+    def look_around(number: int) -> "BaseSampler":
+        return build_sampler("random" if number < N_FIRST else "gp", seed, number)
+
+    return PolishSampler(look_around, deterministic=deterministic)
+
+
+def sampler_for_each_trial(name: SamplerName, seed: int, *, deterministic: bool) -> "Callable[[int], BaseSampler]":
+    """`build_sampler` by trial number, with one object for all trials where that saves going through the history."""
+    if name == "gp-polish":
+        kept = build_sampler(name, seed, 0, deterministic=deterministic)
+        return lambda number: kept
+    return lambda number: build_sampler(name, seed, number)
