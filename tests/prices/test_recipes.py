@@ -12,7 +12,7 @@ def test_the_list_of_settings_is_short_and_known():
     """Adding an option is a decision: change this list with it."""
     assert [field.name for field in dataclasses.fields(BacktestSettings)] == [
         *("test_fraction", "window", "features", "hidden_size", "n_layers", "dropout"),
-        *("epochs", "patience", "learning_rate", "batch_size"),
+        *("epochs", "patience", "learning_rate", "batch_size", "configurations_tried"),
     ]
 
 
@@ -30,6 +30,7 @@ def test_the_list_of_settings_is_short_and_known():
         ("patience", 0),
         ("learning_rate", 0.0),
         ("batch_size", 0),
+        ("configurations_tried", 0),
     ],
 )
 def test_a_value_out_of_range_names_its_option(name, value):

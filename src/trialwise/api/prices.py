@@ -58,14 +58,8 @@ def backtest(
     start = time.perf_counter()
     check_out(out)
     given = settings if isinstance(settings, BacktestSettings) else fill(BacktestSettings, settings or {})
-    path = embedded_prices("AAPL") if csv is None else Path(csv)
-    table = _with_companions(read_prices(path), companions)
-    record = {
-        "csv": str(path.absolute()) if csv is not None else "embedded AAPL",
-        "sha256": _sha256(path),
-        "companions": [{"csv": str(Path(one).absolute()), "sha256": _sha256(Path(one))} for one in companions],
-        "backtest": dataclasses.asdict(given),
-    }
+    table = read_table(csv, companions)
+    record = data_record(csv, companions) | {"backtest": dataclasses.asdict(given)}
     train_part(table, given)  # too few days are refused before a run is made
     run = RunFolder.create("price-backtest", record, seed=seed, out=out)
     watch(Part(name=f"backtest {table.name}", total=given.epochs))
@@ -131,7 +125,7 @@ def ablate_prices(
     """
     check_range("seeds", seeds, low=2)
     given = settings if isinstance(settings, BacktestSettings) else fill(BacktestSettings, settings or {})
-    table = _with_companions(read_prices(embedded_prices("AAPL") if csv is None else Path(csv)), companions)
+    table = read_table(csv, companions)
     compared = variants(table, given, features=features, layers=layers, hidden=hidden)
     if len(compared) == 1:
         raise UserError("there is nothing to compare", hint="name --features, --layers, --hidden or --with")
@@ -161,22 +155,19 @@ def forecast(run: RunFolder | Path | str, csv: Path | str, *, companions: Sequen
     run = run if isinstance(run, RunFolder) else RunFolder.open(run)
     if run.kind != "price-backtest":
         raise UserError(f"{run.label} is a run of {run.kind}: expected one of price backtest")
-    table = _with_companions(read_prices(Path(csv)), companions)
+    table = read_table(csv, companions)
     found = forecast_next(load_forecaster(run.path), load_volatility(run.path), table)
     warnings = [*table.warnings, *_mismatches(run, table)]
     return {"run": run.label, "file": str(csv)} | found.to_document() | {"warnings": warnings}
 
 
-def _sha256(path: Path) -> str:
-    return file_sha256(file_and_ticker(path)[0])
-
-
-def _with_companions(table: PriceTable, companions: Sequence[Path | str]) -> PriceTable:
-    """The table with the closes of other files on its days.
+def read_table(csv: Path | str | None, companions: Sequence[Path | str] = ()) -> PriceTable:
+    """The table of a CSV, the embedded AAPL where there is none, with the closes of other files on its days.
 
     Raises:
         UserError: A file cannot be used, two have the same name, or one has no day in common with the table.
     """
+    table = read_prices(_path(csv))
     others = [read_prices(Path(path)) for path in companions]
     names = [table.name, *(other.name for other in others)]
     for other in others:
@@ -188,6 +179,34 @@ def _with_companions(table: PriceTable, companions: Sequence[Path | str]) -> Pri
                 f"{table.name} ({table.dates[0]} to {table.dates[-1]})"
             )
     return accompanied(table, others)
+
+
+def data_record(csv: Path | str | None, companions: Sequence[Path | str]) -> dict[str, Any]:
+    """Which files a run was made from, to the byte: what `table_again` reads them by."""
+    own = {"csv": str(Path(csv).absolute()) if csv is not None else None, "sha256": _sha256(_path(csv))}
+    others = [{"csv": str(Path(one).absolute()), "sha256": _sha256(Path(one))} for one in companions]
+    return own | {"companions": others}
+
+
+def table_again(record: Mapping[str, Any]) -> PriceTable:
+    """The table of the files in a `data_record`.
+
+    Raises:
+        UserError: A file is not what it was.
+    """
+    for one in (record, *record["companions"]):
+        path = _path(one["csv"])
+        if file_and_ticker(path)[0].exists() and _sha256(path) != one["sha256"]:
+            raise UserError(f"{path} is not what it was when the run began", hint="put the old file back")
+    return read_table(record["csv"], [one["csv"] for one in record["companions"]])
+
+
+def _path(csv: Path | str | None) -> Path:
+    return embedded_prices("AAPL") if csv is None else Path(csv)
+
+
+def _sha256(path: Path) -> str:
+    return file_sha256(file_and_ticker(path)[0])
 
 
 def _mismatches(run: RunFolder, table: PriceTable) -> list[str]:
@@ -243,7 +262,7 @@ def leak_test(
         WorkError: The loss is no longer a number.
     """
     given = settings if isinstance(settings, BacktestSettings) else fill(BacktestSettings, settings or {})
-    table = read_prices(embedded_prices("AAPL") if csv is None else Path(csv))
+    table = read_table(csv)
 
     def on_backtest(number: int, total: int) -> None:
         watch(Stage(name=f"backtest {number} of {total}", done=number - 1, total=total))

@@ -139,7 +139,9 @@ def run_backtest(
     exceeded = float(np.mean((actual < before.min()) | (actual > before.max())))
     volatility = run_volatility(trained_volatility, days.table, days.first_row, seed=seed)
     bands = price_bands(days.table, days.first_row) if volatility.scores else None
-    verdict = verdict_sentence(table.name, scores, shrinkage=trained.shrinkage)
+    verdict = verdict_sentence(
+        table.name, scores, shrinkage=trained.shrinkage, n_configurations=settings.configurations_tried
+    )
     return BacktestResult(
         table=table,
         dates=table.dates[days.first_row :],

@@ -28,6 +28,7 @@ class BacktestSettings:
     patience: int = setting(10, "Epochs without a better validation loss after which training stops")
     learning_rate: float = setting(5e-3, "Step size of AdamW")
     batch_size: int = setting(8, "Stretches of 2 x window days in one training step")
+    configurations_tried: int = setting(1, "Configurations among which this one was chosen; the verdict names them")
 
     def __post_init__(self) -> None:
         check_range("test_fraction", self.test_fraction, low=0.05, high=0.5)
@@ -39,3 +40,4 @@ class BacktestSettings:
         check_range("patience", self.patience, low=1)
         check_range("learning_rate", self.learning_rate, low=0.0, high=1.0, low_open=True)
         check_range("batch_size", self.batch_size, low=1)
+        check_range("configurations_tried", self.configurations_tried, low=1)

@@ -10,7 +10,7 @@ from scipy.special import stdtrit
 CONFIDENCE = 0.99
 
 
-def fit_shrinkage(predicted_N: NDArray[np.float64], actual_N: NDArray[np.float64]) -> float:
+def fit_shrinkage(predicted_N: NDArray[np.float64], actual_N: NDArray[np.float64], *, n_tried: int = 1) -> float:
     """The factor in [0, 1] by which forecasts of moves are scaled; 0 where the days do not show that they help.
 
     It is the lower end of the one-sided 99 % interval of the least-squares slope of actual on predicted moves, not
@@ -22,6 +22,7 @@ def fit_shrinkage(predicted_N: NDArray[np.float64], actual_N: NDArray[np.float64
     Args:
         predicted_N: (N,) forecast log-returns of validation days.
         actual_N: (N,) the days' log-returns.
+        n_tried: Configurations among which these days have chosen; the 1 % of doubt is divided by it (Bonferroni).
     """
     power = float(predicted_N @ predicted_N)
     n_days = len(actual_N)
@@ -32,5 +33,5 @@ def fit_shrinkage(predicted_N: NDArray[np.float64], actual_N: NDArray[np.float64
     leverage_N = predicted_N**2 / power
     classical = np.sqrt(float(residuals_N @ residuals_N) / (n_days - 1) / power)
     robust = np.linalg.norm(predicted_N * residuals_N / np.maximum(1 - leverage_N, 1e-12)) / power
-    bound = slope - float(stdtrit(n_days - 1, CONFIDENCE)) * max(classical, robust)
+    bound = slope - float(stdtrit(n_days - 1, 1 - (1 - CONFIDENCE) / n_tried)) * max(classical, robust)
     return min(1.0, max(0.0, float(bound)))

@@ -80,7 +80,8 @@ def train_lstm(
     )
     first_valid = split_rows(len(table_train), 0.0).valid.start
     predicted = forecast_returns(unshrunk, table_train, first_valid)
-    shrinkage = fit_shrinkage(predicted, log_returns(table_train.close)[first_valid:])
+    moves = log_returns(table_train.close)[first_valid:]
+    shrinkage = fit_shrinkage(predicted, moves, n_tried=settings.configurations_tried)
     return dataclasses.replace(unshrunk, shrinkage=shrinkage)
 
 

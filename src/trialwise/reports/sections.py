@@ -133,6 +133,32 @@ def _image_tune(run: RunFolder) -> Section:
     )
 
 
+def _price_tune(run: RunFolder) -> Section:
+    result = run.result
+    trials = read_json(run.path / "trials.json")
+    curves = (figures.trial_curves(trials, result["best_trial"], value_name=result["score"]),) if trials else ()
+    metrics = run.metrics()
+    learning = (figures.learning_curves(metrics, score_name=None, score_label=""),) if metrics else ()
+    return Section(
+        title=f"Tuning on {result['name']}",
+        verdict=verdict(run.kind, run.result, run.record.get("evaluation")),
+        facts=(
+            *_study_facts(result),
+            ("sampler", f"{result['sampler']}: {result['sampler_reason']}"),
+            ("a full trial", f"{result['max_epochs']} epochs"),
+            ("days", f"{result['n_train']:,}, up to {result['last_train_date']}; the test days after them are unread"),
+        ),
+        pictures=(
+            figures.history(trials, result["direction"], value_name=result["score"]),
+            *curves,
+            *learning,
+            *_importances(result),
+        ),
+        tables=(*_winner_table(result), *_trials_table(trials)),
+        notes=tuple(result["warnings"]),
+    )
+
+
 TABLE_CAPTION = "Every model on the same test days; skill is 1 - RMSE / naive's RMSE"
 
 
@@ -190,6 +216,7 @@ _BUILDERS: dict[str, Callable[[RunFolder], Section]] = {
     "image-ablate": _image_ablate,
     "image-tune": _image_tune,
     "price-backtest": _price_backtest,
+    "price-tune": _price_tune,
 }
 
 
