@@ -4,10 +4,11 @@ import pytest
 
 from trialwise.base.errors import UserError
 from trialwise.base.settings import fill, read_toml, to_toml
+from trialwise.prices.ensemble import fit_best
 from trialwise.prices.objective import PriceObjective, config_of, first_rung_epochs, search_space, settings_of
 from trialwise.prices.recipes import BacktestSettings
 from trialwise.prices.splits import train_part
-from trialwise.prices.train import train_lstm
+from trialwise.prices.train import training_data
 from trialwise.tuning.spaces import space_from_document
 from trialwise.tuning.trials import Trial
 
@@ -44,11 +45,10 @@ def test_a_paused_trial_goes_on_to_the_scores_of_one_that_was_not(objective, tmp
 def test_the_value_is_the_loss_of_the_training_that_the_winner_becomes(objective, tmp_path):
     value = scores_of(objective, {"learning_rate": 0.03}, tmp_path)[-1]
     settings = settings_of(objective.settings, {"learning_rate": 0.03, "patience": 8})
-    trained = train_lstm(objective.table_train, settings, seed=3)
-    naive = scores_of(objective, {"learning_rate": 1e-12}, tmp_path / "still")
-    assert naive == pytest.approx([1.0] * 8, abs=1e-6)
-    losses = [epoch.valid["loss"] for epoch in trained.epochs]
-    assert value == pytest.approx(min(losses) / losses[0] * scores_of(objective, {"learning_rate": 0.03}, tmp_path)[0])
+    training = training_data(objective.table_train, settings).training(3)
+    naive = training.best.loss
+    losses = [epoch.valid["loss"] for epoch in fit_best(training)]
+    assert value == pytest.approx(min(losses) / naive)
 
 
 def test_settings_become_a_configuration_and_back():

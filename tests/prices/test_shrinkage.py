@@ -57,3 +57,13 @@ def test_the_luckiest_of_a_hundred_noises_is_believed_about_once_in_a_hundred_ti
         tried = generator.standard_normal((100, 200))
         believed += fit_shrinkage(tried[(tried @ actual).argmax()], actual, n_tried=100) > 0
     assert believed <= 8
+
+
+def test_overlapping_moves_count_once_in_a_horizon():
+    generator = np.random.default_rng(4)
+    believed = 0
+    for _ in range(300):
+        predicted, actual = (np.convolve(generator.standard_normal(330), np.ones(10), "valid") for _ in range(2))
+        believed += fit_shrinkage(predicted, actual, horizon=10) > 0
+    assert believed <= 10  # 3 expected
+    assert fit_shrinkage(predicted[:15], predicted[:15], horizon=10) == 0.0

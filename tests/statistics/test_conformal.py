@@ -76,3 +76,19 @@ def test_bad_input():
         adaptive_quantiles(np.ones(9), [0.5], first_row=0)
     with pytest.raises(ValueError, match="first row"):
         adaptive_quantiles(np.ones(9), [0.5], first_row=5, window=0)
+
+
+def test_residuals_that_are_not_known_yet_are_not_looked_at():
+    residuals = np.random.default_rng(5).standard_normal(300)
+    low, high = adaptive_quantiles(residuals, [0.8], first_row=100, window=80, step=0.01, delay=4)
+    changed = residuals.copy()
+    changed[200:] += 50
+    other_low, other_high = adaptive_quantiles(changed, [0.8], first_row=100, window=80, step=0.01, delay=4)
+    # The interval of row 204 knows the residuals up to row 199.
+    assert low[:105].tobytes() == other_low[:105].tobytes()
+    assert high[:105].tobytes() == other_high[:105].tobytes()
+    assert high[105] != other_high[105]
+    plain = np.quantile(residuals[16:96], 0.9, method="higher")
+    assert high[0, 0] == pytest.approx(plain, abs=0.15)
+    with pytest.raises(ValueError, match="expected a first row from 5"):
+        adaptive_quantiles(residuals, [0.8], first_row=4, delay=4)

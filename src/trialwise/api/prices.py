@@ -21,7 +21,14 @@ from trialwise.prices.inspect import description
 from trialwise.prices.leaks import leak_test as run_leak_test
 from trialwise.prices.reader import embedded_prices, file_and_ticker, read_prices
 from trialwise.prices.recipes import BacktestSettings, FeatureGroup
-from trialwise.prices.saved import load_forecaster, load_volatility, save_forecaster, save_volatility
+from trialwise.prices.saved import (
+    load_direction,
+    load_forecaster,
+    load_volatility,
+    save_direction,
+    save_forecaster,
+    save_volatility,
+)
 from trialwise.prices.splits import train_part
 from trialwise.prices.table import PriceTable, accompanied
 from trialwise.training.loop import EpochResult
@@ -65,24 +72,27 @@ def backtest(
     watch(Part(name=f"backtest {table.name}", total=given.epochs))
     train_seconds = 0.0
 
-    def on_epoch(result: EpochResult) -> None:
+    def on_epoch(network: int, result: EpochResult) -> None:
         nonlocal train_seconds
         train_seconds += result.seconds
-        run.add_metrics(dataclasses.asdict(result))
+        run.add_metrics({"network": network} | dataclasses.asdict(result))
         watch(result)
+
+    def on_fit(number: int, total: int) -> None:
+        if total > 1:
+            watch(Stage(name=f"fit {number} of {total}", done=number - 1, total=total))
 
     with ends_well(run):
         try:
-            result = run_backtest(table, given, seed=seed, on_epoch=on_epoch)
+            result = run_backtest(table, given, seed=seed, on_epoch=on_epoch, on_fit=on_fit)
         except KeyboardInterrupt:
             run.finish({}, status="interrupted")
             raise Interrupted(run, hint="only the epochs so far (metrics.jsonl); there is no forecast yet") from None
         save_forecaster(result.trained, run.path)
+        save_direction(result.fits[-1].direction, run.path)
         if result.volatility.trained is not None:
             save_volatility(result.volatility.trained, run.path)
-        dates = [str(date) for date in result.dates]
-        days = {"dates": dates, "actual": result.actual, "forecasts": dict(result.forecasts)}
-        write_json(run.path / "forecasts.json", days)
+        write_json(run.path / "forecasts.json", result.days())
         document = result.to_document() | {
             "name": table.name,
             "n_rows": len(table.dates),
@@ -138,7 +148,7 @@ def ablate_prices(
 
 
 def forecast(run: RunFolder | Path | str, csv: Path | str, *, companions: Sequence[Path | str] = ()) -> dict[str, Any]:
-    """The next day after a CSV of prices: its close, how much it may move, and bands around it.
+    """A close after the last day of a CSV of prices, as far ahead as the model looks, with bands around it.
 
     Args:
         run: A run of `backtest`, whose model is used; its folder or its name in the runs folder.
@@ -146,8 +156,9 @@ def forecast(run: RunFolder | Path | str, csv: Path | str, *, companions: Sequen
         companions: CSVs of the other symbols that the model was trained with.
 
     Returns:
-        "last_date", "last_close", "next_date", "close", "daily_sd", "annual_volatility" (None where too few days are
-        known), "bands": one of "level", "low" and "high" each; "warnings" of the file and of the model.
+        "last_date", "last_close", "horizon", "next_date", "close", "up_probability", "sd" (of the move until then),
+        "daily_sd", "annual_volatility" (None where too few days are known), "bands": one of "level", "low" and "high"
+        each; "warnings" of the file and of the model.
 
     Raises:
         UserError: The run has no price model, or the file cannot be used with it.
@@ -156,7 +167,7 @@ def forecast(run: RunFolder | Path | str, csv: Path | str, *, companions: Sequen
     if run.kind != "price-backtest":
         raise UserError(f"{run.label} is a run of {run.kind}: expected one of price backtest")
     table = read_table(csv, companions)
-    found = forecast_next(load_forecaster(run.path), load_volatility(run.path), table)
+    found = forecast_next(load_forecaster(run.path), load_volatility(run.path), table, load_direction(run.path))
     warnings = [*table.warnings, *_mismatches(run, table)]
     return {"run": run.label, "file": str(csv)} | found.to_document() | {"warnings": warnings}
 
@@ -240,6 +251,7 @@ def inspect(csv: Path | str) -> dict[str, Any]:
 def leak_test(
     csv: Path | str | None = None,
     *,
+    companions: Sequence[Path | str] = (),
     settings: BacktestSettings | Mapping[str, Any] | None = None,
     seed: int = 0,
     plant: bool = False,
@@ -249,6 +261,7 @@ def leak_test(
 
     Args:
         csv: As in `backtest`.
+        companions: As in `backtest`.
         settings: Fields of `prices.recipes.BacktestSettings`.
         seed: The one seed.
         plant: Adds a model that leaks, which the test must find: for trying the test itself.
@@ -262,7 +275,7 @@ def leak_test(
         WorkError: The loss is no longer a number.
     """
     given = settings if isinstance(settings, BacktestSettings) else fill(BacktestSettings, settings or {})
-    table = read_table(csv)
+    table = read_table(csv, companions)
 
     def on_backtest(number: int, total: int) -> None:
         watch(Stage(name=f"backtest {number} of {total}", done=number - 1, total=total))

@@ -9,7 +9,7 @@ from trialwise.base.errors import UserError
 from trialwise.base.settings import fill
 from trialwise.cli.options import Config, Output, merged, option
 from trialwise.cli.output import give, watching
-from trialwise.cli.prices import With
+from trialwise.cli.prices import Horizon, With
 from trialwise.prices.recipes import BacktestSettings
 from trialwise.tuning.samplers import SamplerName
 
@@ -20,6 +20,7 @@ def tune(
     *,
     companions: With = None,
     trials: Annotated[int, Parameter(help="Configurations to try; the first is the untuned default")] = 50,
+    horizon: Horizon = None,
     test_fraction: Annotated[float | None, option(BacktestSettings, "test_fraction")] = None,
     epochs: Annotated[int | None, Parameter(help="Epochs of a trial that is never pruned [default: 40]")] = None,
     workers: Annotated[
@@ -32,7 +33,7 @@ def tune(
     """Search learning rate, hidden size, layers, dropout and features, with pruning, on the days before the test."""
     from trialwise import api
 
-    settings = merged(BacktestSettings, config, {"test_fraction": test_fraction, "epochs": epochs})
+    settings = merged(BacktestSettings, config, {"horizon": horizon, "test_fraction": test_fraction, "epochs": epochs})
     with watching() as watch:
         run = api.tune_prices(
             csv,
@@ -64,6 +65,7 @@ def ablate(
     layers: Annotated[str, Parameter(help="Numbers of LSTM layers")] = "1,2",
     hidden: Annotated[str, Parameter(help="Hidden sizes")] = "16,32,64",
     seeds: Annotated[int, Parameter(help="Trainings of each kind, with seeds of their own")] = 5,
+    horizon: Horizon = None,
     epochs: Annotated[int | None, option(BacktestSettings, "epochs")] = None,
     config: Config = None,
     output: Output = Output(),  # noqa: B008
@@ -71,7 +73,7 @@ def ablate(
     """Train the LSTM with each change over seeds; say which differences are more than seed noise, before the test."""
     from trialwise import api
 
-    settings = merged(BacktestSettings, config, {"epochs": epochs})
+    settings = merged(BacktestSettings, config, {"horizon": horizon, "epochs": epochs})
     groups = fill(BacktestSettings, {"features": [name for name in features.split(",") if name]}, where="--features")
     with watching() as watch:
         found = api.ablate_prices(

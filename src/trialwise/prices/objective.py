@@ -10,7 +10,7 @@ from trialwise.prices.features import feature_names
 from trialwise.prices.recipes import BacktestSettings
 from trialwise.prices.splits import split_rows
 from trialwise.prices.table import PriceTable
-from trialwise.prices.train import prepare_training
+from trialwise.prices.train import training_data
 from trialwise.training.checkpoints import Checkpoint
 from trialwise.training.device import threads
 from trialwise.tuning.trials import Config, Trial
@@ -42,7 +42,7 @@ class PriceObjective:
         assert trial.folder is not None
         checkpoint = Checkpoint(trial.folder / CHECKPOINT)
         with threads(1):
-            training, _ = prepare_training(self.table_train, settings, seed=trial.seed)
+            training = training_data(self.table_train, settings).training(trial.seed)
             naive = training.best.loss
             done = checkpoint.results()[: trial.epochs_done] if trial.epochs_done else []
             lowest = min([naive, *(result["valid"]["loss"] for result in done)])

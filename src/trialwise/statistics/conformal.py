@@ -17,6 +17,7 @@ def adaptive_quantiles(
     first_row: int,
     window: int = WINDOW_DAYS,
     step: float = STEP,
+    delay: int = 0,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lower and upper ends of intervals for each day's residual, from the residuals of the days before it alone.
 
@@ -35,6 +36,7 @@ def adaptive_quantiles(
         first_row: The first day to give an interval for; the residuals before it are the first window.
         window: Days that count, the newest ones.
         step: How fast the share of misses is corrected; 0 gives plain rolling quantiles.
+        delay: Of the days just before a day, how many have a residual that is not known yet, e.g. horizon - 1.
 
     Returns:
         low, high: Each (N - first_row, L).
@@ -45,18 +47,22 @@ def adaptive_quantiles(
     residuals_N, levels_L = np.asarray(residuals, dtype=np.float64), np.asarray(levels, dtype=np.float64)
     if not ((levels_L > 0) & (levels_L < 1)).all() or (np.diff(levels_L) <= 0).any():
         raise ValueError(f"expected ascending levels between 0 and 1, got {levels_L.tolist()}")
-    if not 1 <= first_row <= len(residuals_N) or window < 1:
-        raise ValueError(f"expected a first row from 1 to {len(residuals_N)} and a window, got {first_row}, {window}")
+    if not 1 + delay <= first_row <= len(residuals_N) or window < 1:
+        raise ValueError(
+            f"expected a first row from {1 + delay} to {len(residuals_N)} and a window, got {first_row}, {window}"
+        )
     wanted_L = (1 - levels_L) / 2
     miss_low_L, miss_high_L = wanted_L.copy(), wanted_L.copy()
     low = np.empty((len(residuals_N) - first_row, len(levels_L)))
     high = np.empty_like(low)
     for i, row in enumerate(range(first_row, len(residuals_N))):
-        past = np.sort(residuals_N[max(0, row - window) : row])
+        known = row - delay
+        if i > delay:
+            miss_low_L += step * (wanted_L - (residuals_N[known - 1] < low[i - delay - 1]))
+            miss_high_L += step * (wanted_L - (residuals_N[known - 1] > high[i - delay - 1]))
+        past = np.sort(residuals_N[max(0, known - window) : known])
         low[i] = np.minimum.accumulate(-_upper_end(-past[::-1], miss_low_L))
         high[i] = np.maximum.accumulate(_upper_end(past, miss_high_L))
-        miss_low_L += step * (wanted_L - (residuals_N[row] < low[i]))
-        miss_high_L += step * (wanted_L - (residuals_N[row] > high[i]))
     return low, high
 
 
