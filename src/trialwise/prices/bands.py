@@ -19,7 +19,8 @@ LEVELS = (0.5, 0.8, 0.9, 0.95)
 FIRST_FORECAST_DAYS = 250  # from here on HAR's coefficients are worth something
 FEWEST_RESIDUALS = 60  # below which a band of 95 % would be made of its extremes
 WINDOW_DAYS = 500
-STEP = 0.002
+STEP = 0.005
+N_GROUPS = 4  # from calm to stormy, each with a correction of its own
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,7 +69,8 @@ def price_bands(table: PriceTable, first_row: int, horizon: int = 1) -> Bands | 
 
     Adaptive conformal intervals (see `statistics.conformal`) of log-returns over a forecast standard deviation, the
     root of the mean of two variances: of HAR with leverage and volume, and of the exponential average, which was
-    found to hold its promise on calm days too, where HAR alone does not.
+    found to hold its promise on calm days too, where HAR alone does not. Each quarter of the days by that deviation
+    has a correction of its own, so that wide bands in storms cannot pay for narrow ones in calm.
 
     Args:
         table: All days; the band of a day uses those up to `horizon` days before it.
@@ -82,11 +84,25 @@ def price_bands(table: PriceTable, first_row: int, horizon: int = 1) -> Bands | 
     sd = np.sqrt((har_plus(table, start, horizon) + ewma(table, start, horizon)) / 2)
     residuals = moves_ahead(table.close, horizon)[start - horizon :] / sd
     # The correction begins at the same day wherever the bands asked for do, so that a day has one band, not several.
-    ends = adaptive_quantiles(residuals, LEVELS, first_row=fewest, window=WINDOW_DAYS, step=STEP, delay=horizon - 1)
+    ends = adaptive_quantiles(
+        residuals,
+        LEVELS,
+        first_row=fewest,
+        window=WINDOW_DAYS,
+        step=STEP,
+        delay=horizon - 1,
+        groups=_quarters(sd),
+    )
     low, high = (of_days[first_row - start - fewest :] for of_days in ends)
     sd = sd[first_row - start :]
     today = table.close[first_row - horizon : -horizon, None]
     return Bands(levels=LEVELS, low=today * np.exp(low * sd[:, None]), high=today * np.exp(high * sd[:, None]), sd=sd)
+
+
+def _quarters(sd_N: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(N,) the quarter, from 0 for the calmest, of the last 500 days before it that each day's deviation lies in."""
+    ranks = [np.mean(sd_N[max(0, row - WINDOW_DAYS) : row] < sd_N[row]) if row else 0.0 for row in range(len(sd_N))]
+    return np.minimum((N_GROUPS * np.array(ranks)).astype(np.int64), N_GROUPS - 1)
 
 
 def score_bands(bands: Bands, table: PriceTable, first_row: int, horizon: int = 1) -> tuple[BandScore, ...]:
