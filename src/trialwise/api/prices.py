@@ -111,8 +111,9 @@ def ablate_prices(
     seeds: int = 5,
     settings: BacktestSettings | Mapping[str, Any] | None = None,
     seed: int = 0,
+    out: Path | None = None,
     watch: Watch = unwatched,
-) -> dict[str, Any]:
+) -> RunFolder:
     """What features, companions, layers and hidden sizes are worth to the LSTM, beside the spread between seeds.
 
     Args:
@@ -124,15 +125,20 @@ def ablate_prices(
         seeds: Trainings of each.
         settings: Fields of `prices.recipes.BacktestSettings`, for all of them.
         seed: The first seed.
+        out: The run folder to make.
         watch: Sees a `Stage` before each training.
 
     Returns:
-        "verdict", and "rows", the base first: see `prices.ablation.ablate`. The test days stay closed.
+        The run folder; its `result` has "verdict", and "rows", the base first: see `prices.ablation.ablate`. The test
+        days stay closed.
 
     Raises:
         UserError: A file or a setting cannot be used.
         WorkError: The loss is no longer a number.
+        Interrupted: Ctrl-C.
     """
+    start = time.perf_counter()
+    check_out(out)
     check_range("seeds", seeds, low=2)
     given = settings if isinstance(settings, BacktestSettings) else fill(BacktestSettings, settings or {})
     table = read_table(csv, companions)
@@ -140,11 +146,29 @@ def ablate_prices(
     if len(compared) == 1:
         raise UserError("there is nothing to compare", hint="name --features, --layers, --hidden or --with")
 
+    n_train = len(train_part(table, given))
+    record = data_record(csv, companions) | {"backtest": dataclasses.asdict(given), "seeds": seeds}
+    run = RunFolder.create("price-ablate", record, seed=seed, out=out)
+
     def on_training(number: int, total: int) -> None:
         watch(Stage(name=f"training {compared[(number - 1) // seeds].name}", done=number - 1, total=total))
 
-    rows = run_ablation(table, compared, seeds=seeds, seed=seed, on_training=on_training)
-    return {"name": table.name, "seed": seed, "seeds": seeds, "verdict": ablation_sentence(rows), "rows": rows}
+    with ends_well(run):
+        try:
+            rows = run_ablation(table, compared, seeds=seeds, seed=seed, on_training=on_training)
+        except KeyboardInterrupt:
+            run.finish({}, status="interrupted")
+            raise Interrupted(run, hint="nothing is measured yet: begin again") from None
+    document = {
+        "name": table.name,
+        "seeds": seeds,
+        "n_train": n_train,
+        "rows": rows,
+        "warnings": list(table.warnings),
+        "verdict": ablation_sentence(rows),
+        "seconds": time.perf_counter() - start,
+    }
+    return finish(run, document)
 
 
 def forecast(run: RunFolder | Path | str, csv: Path | str, *, companions: Sequence[Path | str] = ()) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def ablate(
     settings = merged(BacktestSettings, config, {"horizon": horizon, "epochs": epochs})
     groups = fill(BacktestSettings, {"features": [name for name in features.split(",") if name]}, where="--features")
     with watching() as watch:
-        found = api.ablate_prices(
+        run = api.ablate_prices(
             csv,
             companions=companions or [],
             features=groups.features,
@@ -85,9 +85,10 @@ def ablate(
             seeds=seeds,
             settings=settings,
             seed=output.seed,
+            out=output.out,
             watch=watch,
         )
-    give(found, _ablation_text(found), json=output.json, out=output.out)
+    give(run.result, _ablation_text(run.result), json=output.json)
 
 
 def _numbers(option: str, text: str) -> list[int]:
@@ -106,4 +107,4 @@ def _ablation_text(found: dict) -> str:
         effect = "" if row["effect"] is None else f"{100 * row['effect']:+.1f} %"
         sd = "" if row["seed_sd"] is None else f"{100 * row['seed_sd']:.1f} %"
         lines.append(f"{row['name']:<22} {mean:>10.4f} {effect:>8} {sd:>8}  {row['verdict']}")
-    return "\n".join(lines)
+    return "\n".join([*lines, f"report: {found['run']}/report.html"])

@@ -195,7 +195,7 @@ def seeds_sentence(found: Mapping[str, Any]) -> str:
     )
 
 
-def _backtest_sentence(result: Mapping[str, Any], _: Any) -> str:
+def _own_sentence(result: Mapping[str, Any], _: Any) -> str:
     return result["verdict"]
 
 
@@ -204,6 +204,7 @@ _SENTENCES: dict[str, Callable[[Mapping[str, Any], Any], str]] = {
     "image-train": _train_sentence,
     "image-ablate": _ablate_sentence,
     "image-tune": _tune_sentence,
-    "price-backtest": _backtest_sentence,
+    "price-ablate": _own_sentence,
+    "price-backtest": _own_sentence,
     "price-tune": _price_tune_sentence,
 }
