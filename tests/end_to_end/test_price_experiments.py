@@ -94,6 +94,53 @@ def test_a_stopped_study_goes_on_to_the_table_of_one_that_was_not(short, documen
     )
 
 
+def test_the_same_seed_and_file_give_the_same_document(short, document):
+    def without_clock(found):
+        return {name: value for name, value in found.items() if name not in ("run", "seconds", "workers")}
+
+    quick = ["--config", "quick.toml", "--seed", 4]
+    for command in (
+        ["backtest", short, "--horizon", 5, "--refit-every", 40, *quick],
+        ["tune", short, "--trials", 3, "--workers", 1, *quick],
+        ["ablate", short, "--features", "volume", "--layers", "1", "--hidden", "4", "--seeds", 2, *quick],
+        ["leak-test", short, *quick],
+    ):
+        first, second = document("price", *command), document("price", *command)
+        assert without_clock(first) == without_clock(second)
+        assert json.dumps(without_clock(first)) == json.dumps(without_clock(second))
+
+
+def test_what_is_forecast_several_days_ahead_is_passed_on(short, document, capsys):
+    found = document("price", "backtest", short, "--horizon", 5, "--config", "quick.toml", "--out", "week")
+    assert (found["horizon"], found["n_fits"]) == (5, 1)
+    assert {"models", "volatility", "bands", "direction", "verdict", "seconds"} <= found.keys()
+    for row in found["volatility"]:
+        assert {"qlike_skill", "dm_p"} <= row.keys()
+    for row in found["bands"]:
+        assert {"level", "coverage", "coverage_by_quartile", "winkler_gain"} <= row.keys()
+    ahead = document("price", "forecast", "week", short)
+    assert ahead["horizon"] == 5
+    assert np.busday_count(ahead["last_date"], ahead["next_date"]) == 5
+    assert 0 < ahead["up_probability"] < 1
+    assert run(["price", "forecast", "week", str(short)]) == 0
+    text = capsys.readouterr().out
+    assert "5 trading days ahead" in text
+    assert "it rises with probability" in text
+    leaks = document("price", "leak-test", short, "--horizon", 5, "--refit-every", 40, "--config", "quick.toml")
+    assert leaks["passed"] is True
+    assert run(["price", "backtest", str(short), "--horizon", "21"]) == 2
+    assert "--horizon: expected at least 1 and at most 20, got 21" in capsys.readouterr().err
+    assert run(["price", "backtest", str(short), "--horizon", "20"]) == 2
+    assert "--horizon: expected at most 16 for IBM" in capsys.readouterr().err
+
+
+def test_an_ablation_leaves_a_run_folder_with_a_report(short, document):
+    options = ["--features", "volume", "--layers", "1", "--hidden", "2", "--seeds", 2, "--config", "quick.toml"]
+    found = document("price", "ablate", short, *options, "--out", "ablated")
+    assert [row["name"] for row in found["rows"]] == ["returns alone", "+ volume", "hidden size 2"]
+    assert found["verdict"] in Path("ablated/report.html").read_text()
+
+
 def test_a_file_that_changed_is_refused_when_a_study_goes_on(short, document, capsys):
     document("price", "tune", short, "--trials", 2, "--config", "quick.toml", "--workers", 1, "--out", "tuned")
     short.write_text(short.read_text() + "\n")

@@ -11,7 +11,7 @@ from trialwise.prices.direction import (
     train_direction,
 )
 from trialwise.prices.recipes import BacktestSettings, WalkSettings
-from trialwise.prices.table import first_rows
+from trialwise.prices.table import PriceTable, first_rows
 
 SETTINGS = BacktestSettings(window=20, hidden_size=8, epochs=15, batch_size=4, learning_rate=0.02)
 MODELS = ["up_share", "last_move", "logistic", "lstm"]
@@ -85,9 +85,15 @@ def test_scores_by_hand():
 
 
 def test_probabilities_stay_within_bounds_where_prices_only_rise(days):
-    from trialwise.prices.table import PriceTable
-
     table = PriceTable(name="up", dates=days(300), close=np.linspace(1, 5, 300))
     said = probabilities(train_direction(first_rows(table, 240), SETTINGS, seed=0), table, 240)
     for name in MODELS:
         assert ((said[name] > 0) & (said[name] < 1)).all()
+
+
+def test_prices_that_never_move_have_no_direction(days):
+    table = PriceTable(name="flat", dates=days(300), close=np.full(300, 5.0))
+    said = probabilities(train_direction(first_rows(table, 240), SETTINGS, seed=0), table, 240)
+    scores = score_directions(np.zeros(60), said, seed=0)
+    assert all(score.accuracy is None for score in scores)
+    assert "told by none" in direction_verdict(scores)

@@ -216,7 +216,10 @@ def claims_direction(score: DirectionScore, n_compared: int) -> bool:
 
 
 def _skill(mean_losses: NDArray[np.float64]) -> float:
-    return float(1 - mean_losses[0] / mean_losses[1])
+    model, reference = mean_losses
+    if reference == 0:  # nothing ever moved
+        return 0.0 if model == 0 else float("-inf")
+    return float(1 - model / reference)
 
 
 def _rose(moves: NDArray[np.float64]) -> NDArray[np.float64]:
