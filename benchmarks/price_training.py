@@ -4,7 +4,7 @@
 The same LSTM of 32 units learns the log variance of the next day (of closes there is little to learn), on the same
 days, from the same inputs, at the same learning rate, five seeds on each embedded file. The peer's way: windows of 60
 days, one target a window, batches of 64, 8 epochs; also at PyTorch's default rate. Its lowest validation loss is the
-mark; what counts are the seconds of training (validation excluded) until each way is there, on one thread.
+mark; what counts are the processor's seconds of training (validation excluded) until each way is there, on one thread.
 
 With PYTHON, the interpreter of an environment that has neuralforecast: its LSTM (same width, 60 days, one day ahead,
 log-returns, otherwise its defaults) fits AAPL and forecasts the test days, import included, and so does trialwise (the
@@ -80,17 +80,17 @@ def curve(
     rate: float,
     epochs: int,
 ) -> list[tuple[float, float]]:
-    """Seconds of training so far, and the validation loss, after each epoch."""
+    """Seconds of the processor for training so far, and the validation loss, after each epoch."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=WEIGHT_DECAY)
     seconds, found = 0.0, []
     for epoch in range(1, epochs + 1):
-        start = time.perf_counter()
+        start = time.process_time()
         for inputs, targets in batches(epoch):
             optimizer.zero_grad()
             loss(network(inputs), targets).backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
-        seconds += time.perf_counter() - start
+        seconds += time.process_time() - start
         with torch.no_grad():
             found.append((seconds, validate()))
     return found
