@@ -16,6 +16,7 @@ from trialwise.base.settings import check_range, fill
 from trialwise.prices.ablation import ablate as run_ablation
 from trialwise.prices.ablation import ablation_sentence, variants
 from trialwise.prices.backtest import run_backtest
+from trialwise.prices.ensemble import N_SEEDS
 from trialwise.prices.forecast import forecast_next
 from trialwise.prices.inspect import description
 from trialwise.prices.leaks import leak_test as run_leak_test
@@ -69,18 +70,20 @@ def backtest(
     record = data_record(csv, companions) | {"backtest": dataclasses.asdict(given)}
     train_part(table, given)  # too few days are refused before a run is made
     run = RunFolder.create("price-backtest", record, seed=seed, out=out)
-    watch(Part(name=f"backtest {table.name}", total=given.epochs))
-    train_seconds = 0.0
+    train_seconds, fit = 0.0, ""
 
     def on_epoch(network: int, result: EpochResult) -> None:
         nonlocal train_seconds
         train_seconds += result.seconds
+        if result.epoch == 1:
+            of_fit = f"{fit}network {network % N_SEEDS + 1} of {N_SEEDS}"
+            watch(Part(name=f"backtest {table.name}, {of_fit}", total=given.epochs))
         run.add_metrics({"network": network} | dataclasses.asdict(result))
         watch(result)
 
     def on_fit(number: int, total: int) -> None:
-        if total > 1:
-            watch(Stage(name=f"fit {number} of {total}", done=number - 1, total=total))
+        nonlocal fit
+        fit = f"fit {number} of {total}, " if total > 1 else ""
 
     with ends_well(run):
         try:
