@@ -5,6 +5,7 @@ Run after `cifar10_recipes.py`, whose results of networks under 200,000 paramete
 """
 
 import json
+import statistics
 from pathlib import Path
 
 from measured import RESULTS
@@ -14,21 +15,17 @@ SMALLEST = 150_000
 
 
 def gathered() -> list[dict]:
-    """The records of `images.expectations.Measured`."""
-    found = []
+    """The records of `images.expectations.Measured`: trainings of one length together, wherever they ran."""
+    alike: dict[tuple[int, int], list[float]] = {}
     for path in sorted(RESULTS.glob("cifar10_*.json")):
         figures = json.loads(path.read_text())["figures"]
-        if not SMALLEST <= figures["n_params"] <= 200_000:
-            continue
-        found.append(
-            {
-                "epochs": figures["epochs"],
-                "n_params": figures["n_params"],
-                "n_seeds": len(figures["seeds"]),
-                "accuracy": figures["test_accuracy"]["median"],
-            }
-        )
-    return sorted(found, key=lambda record: record["epochs"])
+        if SMALLEST <= figures["n_params"] <= 200_000:
+            accuracies = [seed["test_accuracy"] for seed in figures["seeds"]]
+            alike.setdefault((figures["epochs"], figures["n_params"]), []).extend(accuracies)
+    return [
+        {"epochs": epochs, "n_params": n_params, "n_seeds": len(found), "accuracy": statistics.median(found)}
+        for (epochs, n_params), found in sorted(alike.items())
+    ]
 
 
 if __name__ == "__main__":

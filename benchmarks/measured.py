@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import statistics
 import subprocess
 from datetime import UTC, datetime
@@ -38,8 +39,10 @@ def write(name: str, figures: dict[str, Any]) -> Path:
 
 
 def results_file(name: str) -> Path:
-    """Where `write` puts the figures of that name, measured here and this month."""
-    return RESULTS / f"{name}_{usable_cores()}cores_{datetime.now(UTC):%Y%m}.json"
+    """Where `write` puts the figures of that name, measured on this processor and this month."""
+    words = re.findall(r"[a-z]+", _processor().lower().replace("(r)", ""))
+    kind = "-".join(word for word in words if word != "processor")
+    return RESULTS / f"{name}_{usable_cores()}cores_{kind}_{datetime.now(UTC):%Y%m}.json"
 
 
 def _processor() -> str:

@@ -65,6 +65,9 @@ def test_a_recipe_gives_the_settings_and_an_option_changes_one(colours, tmp_path
     settings = json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["train"]
     assert settings["epochs"] == 2
     assert settings["network"]["mirrored"] == "on"
+    document = trained(colours, "--epochs", 1, "--set", "separable=true", capsys=capsys)
+    assert document["architecture"]["separable"] is True
+    assert document["architecture"]["mirrored"] is False
     assert trained(colours, "--epochs", 1, capsys=capsys)["recipe"] == "folder_small"
 
 
@@ -113,6 +116,7 @@ def test_a_trained_model_is_gone_on_from(colours, tmp_path, write_images, capsys
         (["--set", "cutot=8"], "did you mean 'cutout'?"),
         (["--set", "cutout=deep"], "--set: cutout: expected int, got 'deep'"),
         (["--set", "family=plain", "--set", "mirrored=on"], "a plain network has no mirrored filters"),
+        (["--set", "separable=true", "--set", "mirrored=on"], "separable convolutions have no mirrored filters"),
         (["--set", "family=plain", "--set", "small_share=0.5"], "a plain network takes images of one size only"),
         (["--from", "nowhere"], "no such run folder: nowhere"),
     ],

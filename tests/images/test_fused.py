@@ -81,30 +81,21 @@ def test_a_batch_norm_after_a_pooling_is_folded_only_where_its_scales_are_positi
 
 
 @pytest.mark.parametrize(
-    ("family", "mirrored", "batch_norm", "shortcuts"),
+    "kind",
     [
-        ("residual", False, True, True),
-        ("residual", True, True, True),
-        ("residual", True, False, True),
-        ("residual", False, True, False),
-        ("plain", False, True, True),
-        ("feed_forward", False, True, True),
+        {},
+        {"mirrored": True},
+        {"mirrored": True, "batch_norm": False},
+        {"shortcuts": False},
+        {"separable": True},
+        {"separable": True, "batch_norm": False},
+        {"family": "plain"},
+        {"family": "feed_forward"},
     ],
 )
 @pytest.mark.parametrize(("channels", "size"), [(3, 32), (1, 8)])
-def test_the_networks_of_the_house_are_folded_without_a_rest(
-    small_model, channels, size, family, mirrored, batch_norm, shortcuts
-):
-    architecture = architecture_for(
-        family=family,
-        channels=channels,
-        image_size=size,
-        n_classes=5,
-        max_params=60_000,
-        mirrored=mirrored,
-        batch_norm=batch_norm,
-        shortcuts=shortcuts,
-    )
+def test_the_networks_of_the_house_are_folded_without_a_rest(small_model, channels, size, kind):
+    architecture = architecture_for(channels=channels, image_size=size, n_classes=5, max_params=60_000, **kind)
     saved = small_model(channels=channels, size=size, network=build_network(architecture, seed=0))
     assert n_norms(fold_batch_norms(saved.network)) == 0
     images = torch.randint(0, 256, (6, size, size, channels), generator=torch.Generator().manual_seed(0)).byte()

@@ -2,6 +2,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from trialwise.base.errors import UserError
 from trialwise.images.budget import architecture_for, cost_of, n_macs
@@ -20,17 +21,17 @@ def architecture(**changes):
     st.integers(2, 30),
     st.integers(20_000, 600_000),
     st.floats(0.1, 1.0),
-    st.booleans(),
+    st.sampled_from([{}, {"mirrored": True}, {"separable": True}]),
 )
 @settings(max_examples=25)
-def test_the_network_keeps_to_its_budget_and_takes_its_images(channels, size, n_classes, max_params, width, mirrored):
+def test_the_network_keeps_to_its_budget_and_takes_its_images(channels, size, n_classes, max_params, width, kind):
     found = architecture(
         channels=channels,
         image_size=size,
         n_classes=n_classes,
         max_params=max_params,
         width=width,
-        mirrored=mirrored,
+        **kind,
     )
     network = build_network(found, seed=0)
     assert n_params(network) <= max_params
@@ -58,8 +59,9 @@ def test_weights_come_from_the_seed_alone():
     assert not torch.equal(one.head.weight, other.head.weight)
 
 
-def test_every_part_learns():
-    network = build_network(architecture(dropout=0.0), seed=0)
+@pytest.mark.parametrize("kind", [{}, {"mirrored": True}, {"separable": True}])
+def test_every_part_learns(kind):
+    network = build_network(architecture(dropout=0.0, **kind), seed=0)
     network(torch.randn(8, 3, 32, 32)).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters() if p.requires_grad)
 
@@ -107,6 +109,15 @@ def test_mirrored_filters_cost_twice_the_multiplications_a_parameter():
     cost = cost_of(build_network(single, seed=0), single, dtype=torch.float32)
     assert cost.n_macs == n_macs(single) == 18_058_192
     assert cost.microseconds > 0
+
+
+def test_separable_convolutions_buy_width():
+    separable, dense = architecture(separable=True), architecture()
+    assert all(wide > narrow for wide, narrow in zip(separable.widths, dense.widths, strict=True))
+    network = build_network(separable, seed=0)
+    depthwise = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d) and layer.groups > 1]
+    assert len(depthwise) == 6  # one in every block
+    assert all(layer.groups == layer.in_channels for layer in depthwise)
 
 
 def test_multiplications_are_counted_as_by_hand():

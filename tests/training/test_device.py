@@ -1,3 +1,7 @@
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -65,3 +69,20 @@ def test_cores_and_threads():
     with threads(1):
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be asked to keep freed memory")
+def test_freed_memory_stays_with_the_process():
+    # In a process of its own: what is asked of the C library cannot be taken back.
+    program = """
+import resource, torch
+from trialwise.training.device import keep_freed_memory
+assert keep_freed_memory()
+def faults():
+    torch.ones(12_000_000)  # 48 MB, 12,000 pages: too large to be kept unasked
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+after = [faults() for _ in range(40)]
+print(after[-1] - after[19])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 12_000

@@ -23,6 +23,7 @@ def architecture_for(
     width: float = 1.0,
     dropout: float = 0.0,
     mirrored: bool = False,
+    separable: bool = False,
     batch_norm: bool = True,
     shortcuts: bool = True,
 ) -> Architecture:
@@ -40,6 +41,7 @@ def architecture_for(
         widths=_widths(family, WIDTH_STEP, stages, mirrored=mirrored),
         depth=1,
         mirrored=mirrored,
+        separable=separable,
         batch_norm=batch_norm,
         shortcuts=shortcuts,
         dropout=dropout,

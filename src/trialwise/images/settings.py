@@ -30,6 +30,9 @@ class NetworkSettings:
     mirrored: OnOff = setting(
         "auto", "Whether filters come in mirrored pairs, so that left and right are alike; auto: where images flip"
     )
+    separable: bool = setting(
+        False, "Whether convolutions are separable: more width for the same parameters, slow on a CPU; not mirrored"
+    )
     batch_norm: bool = setting(True, "Whether convolutions are followed by BatchNorm")
     shortcuts: bool = setting(True, "Whether residual blocks are added to their input")
 
@@ -39,6 +42,10 @@ class NetworkSettings:
         check_range("dropout", self.dropout, low=0, high=0.9)
         if self.mirrored == "on" and self.family != "residual":
             raise UserError(f"--mirrored: a {self.family} network has no mirrored filters", hint="leave mirrored out")
+        if self.separable and self.family != "residual":
+            raise UserError(f"--separable: a {self.family} network has none", hint="leave separable out")
+        if self.separable and self.mirrored == "on":
+            raise UserError("--separable: separable convolutions have no mirrored filters", hint="leave mirrored out")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,7 +145,7 @@ def resolve(settings: TrainSettings, *, n_train: int, image_size: int, channels:
     flip = augment.flip if augment.flip != "auto" else ("on" if channels == 3 else "off")
     network = settings.network
     if network.mirrored == "auto":
-        is_mirrored = flip == "on" and network.family == "residual"
+        is_mirrored = flip == "on" and network.family == "residual" and not network.separable
         network = dataclasses.replace(network, mirrored="on" if is_mirrored else "off")
     is_long = epochs >= LONG and n_train >= LARGE and network.max_params >= ROOMY
     shift = augment.shift if augment.shift is not None else max(1, image_size // (8 if is_long else 16))

@@ -32,7 +32,7 @@ from trialwise.images.tensors import as_tensor
 from trialwise.images.transfer import continued
 from trialwise.images.whitening import ROWS_LOOKED_AT, whiten
 from trialwise.training.checkpoints import Checkpoint
-from trialwise.training.device import pick_device
+from trialwise.training.device import keep_freed_memory, pick_device
 from trialwise.training.loop import EpochResult, fit
 from trialwise.training.optimizers import build_optimizer, linear, one_cycle
 
@@ -192,6 +192,7 @@ def prepare_training(
     Raises:
         UserError: `max_params` is too small for this data, or `start_from` takes other images.
     """
+    keep_freed_memory()
     device = pick_device()
     assert settings.valid_fraction is not None
     rows = open_train(prepared)
@@ -244,6 +245,7 @@ def network_for(settings: TrainSettings, data: DataDescription) -> Architecture:
         width=chosen.width,
         dropout=chosen.dropout,
         mirrored=chosen.mirrored == "on",
+        separable=chosen.separable,
         batch_norm=chosen.batch_norm,
         shortcuts=chosen.shortcuts,
     )

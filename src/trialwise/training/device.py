@@ -1,5 +1,6 @@
 """Which device, how many threads and which number format are really the fastest here, and right."""
 
+import ctypes
 import dataclasses
 import os
 import platform
@@ -66,6 +67,22 @@ def threads(n: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Let this process keep the memory it frees, for the next tensors of the same size; whether that could be asked.
+
+    The C library (glibc) gives large blocks back to the system when they are freed, so that every map of every step
+    is handed out anew, page by page, filled with zeros: an eighth of a training step where convolutions are fast. The
+    process is never larger than it was at its largest moment; it only stays that large.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # another C library, another system
+        return False
+    m_trim_threshold, m_mmap_threshold = -1, -3  # of malloc.h
+    return mallopt(m_mmap_threshold, 2**30) == 1 and mallopt(m_trim_threshold, 2**31 - 1) == 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
