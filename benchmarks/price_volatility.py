@@ -25,7 +25,7 @@ def walked(table: PriceTable, seed: int) -> tuple[VolatilityResult, float]:
     start = time.perf_counter()
     first = split_rows(len(table), TEST_FRACTION).test.start
     trained = train_volatility_models(first_rows(table, first), seed=seed)
-    return run_volatility(trained, table, first, seed=seed), time.perf_counter() - start
+    return run_volatility([(first, trained)], table, seed=seed), time.perf_counter() - start
 
 
 def figures_of(table: PriceTable) -> dict:

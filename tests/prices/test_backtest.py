@@ -33,9 +33,10 @@ def test_the_document_holds_every_number_and_no_more(noise):
     document = json.loads(to_json(noise.to_document()))
     assert list(document) == [
         *("verdict", "models", "volatility", "volatility_target", "volatility_left_out", "bands"),
+        *("direction", "horizon", "n_fits"),
         *("n_train", "n_test", "first_test_date", "last_test_date"),
         *("close_column", "layout", "adjusted", "warnings", "shrinkage"),
-        *("best_epoch", "n_epochs", "train_range_exceeded_fraction", "remarks"),
+        *("best_epochs", "n_epochs", "train_range_exceeded_fraction", "remarks"),
     ]
     assert [model["name"] for model in document["models"]] == MODELS
     assert [list(model) for model in document["models"]] == [
@@ -84,7 +85,7 @@ def test_no_forecast_knows_its_own_day_or_a_later_one(planted, random_walk, memo
     close[day:] *= 1.7
     volume[day:] *= 9.0
     changed = dataclasses.replace(table, close=close, volume=volume)
-    forecasts = walk_forward(planted.trained, held_out_days(changed, memory_settings))
+    forecasts = walk_forward(planted.fits, held_out_days(changed, memory_settings))
     n_same = day - 480 + 1
     for name in MODELS:
         assert forecasts[name][:n_same].tobytes() == planted.forecasts[name][:n_same].tobytes()
@@ -98,10 +99,12 @@ def test_training_does_not_know_the_test_days(planted, random_walk, memory_setti
     other = run_backtest(dataclasses.replace(table, close=close), memory_settings, seed=0)
     assert other.trained.scaler == planted.trained.scaler
     assert other.trained.shrinkage == planted.trained.shrinkage
-    for name, weights in planted.trained.network.state_dict().items():
-        assert other.trained.network.state_dict()[name].equal(weights)
-    for mine, its in zip(other.volatility.trained.networks, planted.volatility.trained.networks, strict=True):
-        assert all(mine.state_dict()[name].equal(weights) for name, weights in its.state_dict().items())
+    for part in ("price", "direction", "volatility"):
+        mine, its = (getattr(result.fits[0], part).ensemble.networks for result in (other, planted))
+        for one, another in zip(mine, its, strict=True):
+            assert all(one.state_dict()[name].equal(weights) for name, weights in another.state_dict().items())
+    for name in ("up_share", "shrinkage", "weights", "after_fall", "after_rise"):
+        assert getattr(other.fits[0].direction, name) == getattr(planted.fits[0].direction, name)
     assert other.volatility.trained.scaler == planted.volatility.trained.scaler
     assert other.actual[0] != planted.actual[0]
 
@@ -114,9 +117,9 @@ def test_the_same_seed_gives_the_same_document(noise, random_walk, tiny):
 
 def test_progress_is_told(random_walk, tiny):
     seen = []
-    result = run_backtest(random_walk(200), tiny, seed=0, on_epoch=seen.append)
-    assert tuple(seen) == result.epochs
-    assert len(seen) == 3
+    result = run_backtest(random_walk(200), tiny, seed=0, on_epoch=lambda *event: seen.append(event))
+    assert [number for number, _ in seen] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert tuple(epoch for _, epoch in seen) == sum(result.trained.ensemble.epochs, ())
 
 
 def test_too_few_days_for_the_window(random_walk):

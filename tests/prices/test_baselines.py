@@ -55,9 +55,9 @@ def test_dlinear_by_hand():
     """A rising line less its last value: the trend is the line away from the ends, and the parts make the whole."""
     parts = _trend_and_remainder(np.exp(np.arange(35.0)), 30)
     line = np.arange(-29.0, 1.0)
-    assert parts.shape == (5, 60)
-    np.testing.assert_allclose(parts[:, :30] + parts[:, 30:], np.tile(line, (5, 1)), atol=1e-12)
-    np.testing.assert_allclose(parts[:, 12:18], np.tile(line[12:18], (5, 1)), atol=1e-12)
+    assert parts.shape == (6, 60)
+    np.testing.assert_allclose(parts[:, :30] + parts[:, 30:], np.tile(line, (6, 1)), atol=1e-12)
+    np.testing.assert_allclose(parts[:, 12:18], np.tile(line[12:18], (6, 1)), atol=1e-12)
     # Half the window beyond the end is the last value, 0.
     np.testing.assert_allclose(parts[:, 29], np.arange(-12.0, 1.0).sum() / 25)
 

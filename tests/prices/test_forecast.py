@@ -86,3 +86,20 @@ def test_a_model_without_volume_takes_a_file_with_one(table):
     trained, volatility = train_lstm(before, settings, seed=0), train_volatility_models(before, seed=0)
     without = forecast_next(trained, volatility, dataclasses.replace(table, volume=None))
     assert forecast_next(trained, volatility, table) == without
+
+
+def test_a_model_of_returns_alone_beside_volatility_with_volume_and_companions(table, walk_with_range):
+    together = accompanied(table, [dataclasses.replace(walk_with_range(400, seed=7), name="other")])
+    before = first_rows(together, 320)
+    settings = BacktestSettings(window=10, hidden_size=4, epochs=1, features=("returns",))
+    models = train_lstm(before, settings, seed=0), train_volatility_models(before, seed=0)
+    assert forecast_next(*models, together).sd > 0
+    with pytest.raises(UserError, match="has no volume"):
+        forecast_next(*models, dataclasses.replace(together, volume=None))
+
+
+def test_a_model_of_ranges_wants_ranges(table):
+    settings = BacktestSettings(window=10, hidden_size=4, epochs=1, features=("returns", "ranges"))
+    trained = train_lstm(first_rows(table, 320), settings, seed=0)
+    with pytest.raises(UserError, match="has no open, high and low"):
+        forecast_next(trained, None, dataclasses.replace(table, high=None))

@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from trialwise.prices.inspect import description, gap_warnings, jump_warnings, missing_weekdays, weekend_warnings
+from trialwise.prices.inspect import (
+    description,
+    gap_warnings,
+    jump_warnings,
+    missing_weekdays,
+    range_warnings,
+    standstill_warnings,
+    weekend_warnings,
+)
 from trialwise.prices.reader import embedded_prices, read_prices
 
 
@@ -96,3 +104,18 @@ def test_aapls_real_splits_are_found_and_its_crash_is_not(unadjusted_aapl):
     assert unadjusted_aapl.close_column == "Close"
     assert [warning.split()[2] for warning in unadjusted_aapl.warnings] == ["(2000-06-21):", "(2005-02-28):"]
     assert all("2:1 split" in warning for warning in unadjusted_aapl.warnings)
+
+
+def test_prices_that_stand_still_are_told_with_the_longest_stretch():
+    dates = np.datetime64("2020-01-01") + np.arange(30)
+    close = np.r_[1.0, 1.0, np.arange(2.0, 7.0), np.full(12, 7.5), np.full(11, 8.0)]
+    (warning,) = standstill_warnings(dates, close, np.arange(2, 32))
+    assert "the close is 7.5 on 12 days in a row from 2020-01-08 (line 9) on" in warning
+    assert standstill_warnings(dates[:16], close[:16], np.arange(2, 18)) == []
+
+
+def test_a_close_outside_its_day_is_told_and_rounding_is_not():
+    close, high, low = np.array([10.0, 10.0, 10.0]), np.array([10.1, 9.0, np.nan]), np.array([9.9, 8.0, 9.0])
+    (warning,) = range_warnings(close, high, low, np.arange(2, 5))
+    assert "1 close lies outside the day's high and low (first: line 3)" in warning
+    assert range_warnings(close, close * 0.9999, low * 0.5, np.arange(2, 5)) == []

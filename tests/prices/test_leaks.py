@@ -26,7 +26,7 @@ def test_nothing_leaks_and_everything_was_looked_at(report, table):
     assert report.passed
     assert report.changed_from == tuple(str(table.dates[row]) for row in (264, 296, 329))
     names = {(check.kind, check.name) for check in report.checks}
-    assert {kind for kind, _ in names} == {"feature", "close", "variance", "band"}
+    assert {kind for kind, _ in names} == {"feature", "close", "variance", "direction", "band"}
     assert {"naive", "drift", "ar_ridge", "dlinear", "lstm", "lstm_unshrunk"} <= {
         n for kind, n in names if kind == "close"
     }

@@ -219,3 +219,8 @@ def test_rows_out_of_order_are_sorted_with_a_warning(write_rows):
     assert (np.diff(table.dates).astype(int) > 0).all()
     assert "the rows were not in the order of their dates; they were sorted" in table.warnings
     assert table.close[2] == 102.5
+
+
+def test_a_price_that_no_share_ever_had(write_rows):
+    error = refused(with_line(write_rows, 9, "2019-01-11,1e308,1000"))
+    assert "line 9: expected a price below 1e+15" in error.message

@@ -5,15 +5,18 @@ import sys
 import pytest
 
 from trialwise.base.errors import UserError
-from trialwise.prices.recipes import BacktestSettings
+from trialwise.base.settings import fill, options_of
+from trialwise.prices.recipes import BacktestSettings, WalkSettings
 
 
 def test_the_list_of_settings_is_short_and_known():
     """Adding an option is a decision: change this list with it."""
     assert [field.name for field in dataclasses.fields(BacktestSettings)] == [
         *("test_fraction", "window", "features", "hidden_size", "n_layers", "dropout"),
-        *("epochs", "patience", "learning_rate", "batch_size"),
+        *("epochs", "patience", "learning_rate", "batch_size", "walk", "configurations_tried"),
     ]
+    assert [field.name for field in dataclasses.fields(WalkSettings)] == ["horizon", "refit_every"]
+    assert len(options_of(BacktestSettings)) == 13
 
 
 @pytest.mark.parametrize(
@@ -30,11 +33,15 @@ def test_the_list_of_settings_is_short_and_known():
         ("patience", 0),
         ("learning_rate", 0.0),
         ("batch_size", 0),
+        ("configurations_tried", 0),
+        ("horizon", 0),
+        ("horizon", 21),
+        ("refit_every", 0),
     ],
 )
 def test_a_value_out_of_range_names_its_option(name, value):
     with pytest.raises(UserError, match=f"^--{name.replace('_', '-')}: expected"):
-        BacktestSettings(**{name: value})
+        fill(BacktestSettings, {name: value})
 
 
 def test_the_recipes_and_the_reader_do_not_load_torch():

@@ -5,8 +5,16 @@ import numpy as np
 import pytest
 
 from trialwise.base.errors import UserError
+from trialwise.prices.direction import probabilities, train_direction
 from trialwise.prices.recipes import BacktestSettings
-from trialwise.prices.saved import load_forecaster, load_volatility, save_forecaster, save_volatility
+from trialwise.prices.saved import (
+    load_direction,
+    load_forecaster,
+    load_volatility,
+    save_direction,
+    save_forecaster,
+    save_volatility,
+)
 from trialwise.prices.train import forecast_returns, train_lstm
 from trialwise.prices.volatility_lstm import forecast_variance, train_volatility
 
@@ -34,15 +42,16 @@ def test_a_loaded_model_forecasts_the_same_bits(folder, trained, table):
     wanted = forecast_returns(trained, table, 200)
     assert wanted.any()
     assert forecast_returns(loaded, table, 200).tobytes() == wanted.tobytes()
-    assert (loaded.settings, loaded.scaler, loaded.epochs) == (trained.settings, trained.scaler, trained.epochs)
-    assert (loaded.best_epoch, loaded.shrinkage) == (trained.best_epoch, 1.0)
-    assert not loaded.network.training
+    assert (loaded.settings, loaded.scaler, loaded.shrinkage) == (trained.settings, trained.scaler, 1.0)
+    assert loaded.ensemble.epochs == trained.ensemble.epochs
+    assert loaded.ensemble.best_epochs == trained.ensemble.best_epochs
+    assert not any(network.training for network in loaded.ensemble.networks)
 
 
 def test_the_files_are_plain_json_and_weights(folder):
     assert sorted(path.name for path in folder.iterdir()) == ["model.json", "model.safetensors"]
     document = json.loads((folder / "model.json").read_text())
-    assert document["schema"] == "trialwise.price-model/1"
+    assert document["schema"] == "trialwise.price-model/2"
     assert document["scaler"]["names"] == ["log_return", "abs_log_return", "log_volume_change"]
     assert document["settings"]["window"] == 10
 
@@ -58,7 +67,7 @@ def test_a_missing_folder_or_file(folder, tmp_path):
 
 def test_another_schema(folder):
     (folder / "model.json").write_text('{"schema": "trialwise.image-model/1"}')
-    with pytest.raises(UserError, match=r"expected a model of schema 'trialwise\.price-model/1'"):
+    with pytest.raises(UserError, match=r"expected a model of schema 'trialwise\.price-model/2'"):
         load_forecaster(folder)
 
 
@@ -70,7 +79,7 @@ def test_what_does_not_fit_together_is_refused(folder, broken):
     elif broken == "other weights":
         document["settings"]["hidden_size"] = 8
     elif broken == "odd epoch":
-        document["epochs"] = [{"epoch": 1}]
+        document["epochs"] = [[{"epoch": 1}]] * 3
     else:
         raw = (folder / "model.safetensors").read_bytes()
         (folder / "model.safetensors").write_bytes(raw[: len(raw) // 2])
@@ -89,8 +98,21 @@ def test_loaded_networks_of_volatility_forecast_the_same_bits(walk_with_range, t
     save_volatility(trained, tmp_path)
     loaded = load_volatility(tmp_path)
     assert forecast_variance(loaded, table, 250).tobytes() == forecast_variance(trained, table, 250).tobytes()
-    assert (loaded.scaler, loaded.best_epochs) == (trained.scaler, trained.best_epochs)
+    assert (loaded.scaler, loaded.horizon) == (trained.scaler, trained.horizon)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["volatility.json", "volatility.safetensors"]
+
+
+def test_a_loaded_model_of_direction_says_the_same(table, tmp_path):
+    settings = BacktestSettings(window=10, hidden_size=4, epochs=2, batch_size=4)
+    trained = dataclasses.replace(train_direction(table, settings, seed=0), shrinkage=0.7)
+    save_direction(trained, tmp_path)
+    loaded, wanted = probabilities(load_direction(tmp_path), table, 250), probabilities(trained, table, 250)
+    assert all(loaded[name].tobytes() == wanted[name].tobytes() for name in wanted)
+    document = json.loads((tmp_path / "direction.json").read_text())
+    del document["up_share"]
+    (tmp_path / "direction.json").write_text(json.dumps(document))
+    with pytest.raises(UserError, match="does not hold a whole price model"):
+        load_direction(tmp_path)
 
 
 def test_a_run_without_networks_of_volatility_has_none(folder):

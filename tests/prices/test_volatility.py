@@ -15,7 +15,7 @@ MODELS = ["rolling_mean", "ewma", "log_har", "har_plus", "garch", "lstm", "lstm_
 
 def backtested(table, first_row, seed=0):
     trained = train_volatility_models(first_rows(table, first_row), seed=seed)
-    return run_volatility(trained, table, first_row, seed=seed)
+    return run_volatility([(first_row, trained)], table, seed=seed)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_no_lstm_forecast_knows_its_own_day_or_a_later_one(made_up, day):
     for name in ("close", "open", "high", "low", "volume"):
         changed[name] = getattr(table, name).copy()
         changed[name][day:] *= {"low": 0.5, "high": 2.0}.get(name, 1.2)
-    forecasts, _ = walk_volatility(result.trained, dataclasses.replace(table, **changed), 300)
+    forecasts, _ = walk_volatility([(300, result.trained)], dataclasses.replace(table, **changed))
     n_same = day - 300 + 1
     for name in ("lstm", "lstm_har_mean"):
         assert forecasts[name][:n_same].tobytes() == result.forecasts[name][:n_same].tobytes()
@@ -66,9 +66,15 @@ def test_the_same_seed_gives_the_same_numbers(made_up):
 def test_seeds_are_averaged(walk_with_range):
     table = walk_with_range(300, daily_sd=0.01 * np.exp(0.5 * np.sin(np.arange(300) / 7)))
     trained = train_volatility(first_rows(table, 240), seed=0)
-    assert len(trained.networks) == 3
+    networks = trained.ensemble.networks
+    assert len(networks) == 3
     alone = [
-        forecast_variance(dataclasses.replace(trained, networks=(network,)), table, 240) for network in trained.networks
+        forecast_variance(
+            dataclasses.replace(trained, ensemble=dataclasses.replace(trained.ensemble, networks=(network,))),
+            table,
+            240,
+        )
+        for network in networks
     ]
     together = forecast_variance(trained, table, 240)
     assert (together <= np.max(alone, axis=0) * (1 + 1e-6)).all()

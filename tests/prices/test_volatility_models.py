@@ -48,7 +48,7 @@ def columns_of(variance):
 def test_har_regains_planted_coefficients_and_the_level_of_its_noise():
     planted = np.array([-1.0, 0.3, 0.3, 0.3])
     variance = planted_har(6000, planted, noise_sd=0.5)
-    har = fit_har(columns_of(variance), variance)
+    har = fit_har(columns_of(variance), variance[1:])
     np.testing.assert_allclose(har.coefficients[1:], planted[1:], atol=0.08)
     assert har.coefficients[0] == pytest.approx(planted[0], abs=0.3)
     # The mean of exp(noise) with a standard deviation of 0.5.
@@ -64,7 +64,7 @@ def test_extra_columns_are_regained_with_many_days_and_held_back_with_few():
         variance = planted_har(n_days, planted, noise_sd=0.01)
         variance[1:] *= np.exp(0.2 * extra[:-1])
         columns = np.column_stack([columns_of(variance), extra + 7.0])
-        return fit_har(columns, variance).coefficients[4]
+        return fit_har(columns, variance[1:]).coefficients[4]
 
     assert fitted(5000) == pytest.approx(0.2, rel=0.1)
     assert 0.05 < fitted(122) < 0.14
@@ -72,9 +72,9 @@ def test_extra_columns_are_regained_with_many_days_and_held_back_with_few():
 
 def test_no_forecast_leaves_the_range_of_the_days_of_fitting():
     variance = planted_har(500, np.array([-1.0, 0.3, 0.3, 0.3]), noise_sd=0.5)
-    har = fit_har(columns_of(variance), variance)
+    har = fit_har(columns_of(variance), variance[1:])
     forecast = har_forecast(har, np.array([[1.0, 50, 50, 50], [1.0, -50, -50, -50]]))
-    assert forecast.tolist() == [variance.max(), variance.min()]
+    assert forecast.tolist() == [variance[1:].max(), variance[1:].min()]
 
 
 def test_the_columns_follow_the_table(walk_with_range):

@@ -35,6 +35,7 @@ def test_all_verbs_are_there():
         "price forecast",
         "price inspect",
         "price leak-test",
+        "price tune",
         "study list",
         "study resume",
         "study show",

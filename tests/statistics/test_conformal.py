@@ -76,3 +76,34 @@ def test_bad_input():
         adaptive_quantiles(np.ones(9), [0.5], first_row=0)
     with pytest.raises(ValueError, match="first row"):
         adaptive_quantiles(np.ones(9), [0.5], first_row=5, window=0)
+
+
+def test_residuals_that_are_not_known_yet_are_not_looked_at():
+    residuals = np.random.default_rng(5).standard_normal(300)
+    low, high = adaptive_quantiles(residuals, [0.8], first_row=100, window=80, step=0.01, delay=4)
+    changed = residuals.copy()
+    changed[200:] += 50
+    other_low, other_high = adaptive_quantiles(changed, [0.8], first_row=100, window=80, step=0.01, delay=4)
+    # The interval of row 204 knows the residuals up to row 199.
+    assert low[:105].tobytes() == other_low[:105].tobytes()
+    assert high[:105].tobytes() == other_high[:105].tobytes()
+    assert high[105] != other_high[105]
+    plain = np.quantile(residuals[16:96], 0.9, method="higher")
+    assert high[0, 0] == pytest.approx(plain, abs=0.15)
+    with pytest.raises(ValueError, match="expected a first row from 5"):
+        adaptive_quantiles(residuals, [0.8], first_row=4, delay=4)
+
+
+def test_a_group_that_is_missed_more_often_gets_wider_intervals_of_its_own():
+    generator = np.random.default_rng(6)
+    groups = np.tile([0, 1], 1500)
+    residuals = generator.standard_normal(3000) * np.where(groups == 1, 1.5, 0.75)
+    for of, allowed in ((None, 0.2), (groups, 0.03)):
+        low, high = adaptive_quantiles(residuals, [0.9], first_row=500, step=0.01, groups=of)
+        held = (low[:, 0] <= residuals[500:]) & (residuals[500:] <= high[:, 0])
+        shares = np.array([held[groups[500:] == group].mean() for group in (0, 1)])
+        apart = np.abs(shares - 0.9).max()
+        assert apart < allowed
+        assert (apart > 0.05) == (of is None)
+    low, high = adaptive_quantiles(residuals, [0.9], first_row=500, step=0.01, groups=np.zeros(3000, dtype=int))
+    np.testing.assert_array_equal(high, adaptive_quantiles(residuals, [0.9], first_row=500, step=0.01)[1])

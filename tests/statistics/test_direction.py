@@ -62,3 +62,23 @@ def test_size_when_prices_mostly_rise():
 def test_different_lengths():
     with pytest.raises(ValueError, match="equally many"):
         pesaran_timmermann([1.0], [1.0, 2.0])
+
+
+@pytest.mark.parametrize("horizon", [5, 20])
+def test_overlapping_moves_are_not_taken_for_many(horizon):
+    """Signs of noise over several days, and of another noise as smooth: 1 in 20 may be called told, not 1 in 7."""
+    generator = np.random.default_rng(0)
+    claimed = plain = 0
+    for _ in range(400):
+        moves, forecasts = (np.convolve(generator.standard_normal(660), np.ones(horizon), "valid") for _ in range(2))
+        claimed += (pesaran_timmermann(moves, forecasts, horizon).p_value or 1.0) < 0.05
+        plain += (pesaran_timmermann(moves, forecasts).p_value or 1.0) < 0.05
+    assert plain > 40
+    assert claimed <= 36  # 20 expected; 36 is near four standard deviations
+
+
+def test_a_forecast_of_several_days_that_knows_is_told():
+    generator = np.random.default_rng(1)
+    moves = np.convolve(generator.standard_normal(660), np.ones(5), "valid")
+    assert pesaran_timmermann(moves, moves + generator.standard_normal(len(moves)), 5).p_value < 1e-6
+    assert "do not overlap" in pesaran_timmermann(moves[:12], -moves[:12], 5).reason

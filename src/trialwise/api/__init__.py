@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trialwise.api.images.prediction import predict, predict_batches
     from trialwise.api.images.training import resume_training, train
     from trialwise.api.images.tuning import tune
+    from trialwise.api.price_tuning import tune_prices
     from trialwise.api.prices import ablate_prices, backtest, forecast, inspect, leak_test
     from trialwise.api.runs import Note, Part, Stage, Watch, report
     from trialwise.api.studies import list_studies, resume, show_study
@@ -33,6 +34,7 @@ _HOMES = {
     "train": "images.training",
     "tune": "images.tuning",
     "ablate_prices": "prices",
+    "tune_prices": "price_tuning",
     "backtest": "prices",
     "forecast": "prices",
     "inspect": "prices",
@@ -73,6 +75,7 @@ __all__ = [
     "show_study",
     "train",
     "tune",
+    "tune_prices",
 ]
 
 

@@ -16,12 +16,20 @@ from trialwise.base.settings import check_range, fill
 from trialwise.prices.ablation import ablate as run_ablation
 from trialwise.prices.ablation import ablation_sentence, variants
 from trialwise.prices.backtest import run_backtest
+from trialwise.prices.ensemble import N_SEEDS
 from trialwise.prices.forecast import forecast_next
 from trialwise.prices.inspect import description
 from trialwise.prices.leaks import leak_test as run_leak_test
 from trialwise.prices.reader import embedded_prices, file_and_ticker, read_prices
 from trialwise.prices.recipes import BacktestSettings, FeatureGroup
-from trialwise.prices.saved import load_forecaster, load_volatility, save_forecaster, save_volatility
+from trialwise.prices.saved import (
+    load_direction,
+    load_forecaster,
+    load_volatility,
+    save_direction,
+    save_forecaster,
+    save_volatility,
+)
 from trialwise.prices.splits import train_part
 from trialwise.prices.table import PriceTable, accompanied
 from trialwise.training.loop import EpochResult
@@ -58,37 +66,36 @@ def backtest(
     start = time.perf_counter()
     check_out(out)
     given = settings if isinstance(settings, BacktestSettings) else fill(BacktestSettings, settings or {})
-    path = embedded_prices("AAPL") if csv is None else Path(csv)
-    table = _with_companions(read_prices(path), companions)
-    record = {
-        "csv": str(path.absolute()) if csv is not None else "embedded AAPL",
-        "sha256": _sha256(path),
-        "companions": [{"csv": str(Path(one).absolute()), "sha256": _sha256(Path(one))} for one in companions],
-        "backtest": dataclasses.asdict(given),
-    }
+    table = read_table(csv, companions)
+    record = data_record(csv, companions) | {"backtest": dataclasses.asdict(given)}
     train_part(table, given)  # too few days are refused before a run is made
     run = RunFolder.create("price-backtest", record, seed=seed, out=out)
-    watch(Part(name=f"backtest {table.name}", total=given.epochs))
-    train_seconds = 0.0
+    train_seconds, fit = 0.0, ""
 
-    def on_epoch(result: EpochResult) -> None:
+    def on_epoch(network: int, result: EpochResult) -> None:
         nonlocal train_seconds
         train_seconds += result.seconds
-        run.add_metrics(dataclasses.asdict(result))
+        if result.epoch == 1:
+            of_fit = f"{fit}network {network % N_SEEDS + 1} of {N_SEEDS}"
+            watch(Part(name=f"backtest {table.name}, {of_fit}", total=given.epochs))
+        run.add_metrics({"network": network} | dataclasses.asdict(result))
         watch(result)
+
+    def on_fit(number: int, total: int) -> None:
+        nonlocal fit
+        fit = f"fit {number} of {total}, " if total > 1 else ""
 
     with ends_well(run):
         try:
-            result = run_backtest(table, given, seed=seed, on_epoch=on_epoch)
+            result = run_backtest(table, given, seed=seed, on_epoch=on_epoch, on_fit=on_fit)
         except KeyboardInterrupt:
             run.finish({}, status="interrupted")
             raise Interrupted(run, hint="only the epochs so far (metrics.jsonl); there is no forecast yet") from None
         save_forecaster(result.trained, run.path)
+        save_direction(result.fits[-1].direction, run.path)
         if result.volatility.trained is not None:
             save_volatility(result.volatility.trained, run.path)
-        dates = [str(date) for date in result.dates]
-        days = {"dates": dates, "actual": result.actual, "forecasts": dict(result.forecasts)}
-        write_json(run.path / "forecasts.json", days)
+        write_json(run.path / "forecasts.json", result.days())
         document = result.to_document() | {
             "name": table.name,
             "n_rows": len(table.dates),
@@ -107,8 +114,9 @@ def ablate_prices(
     seeds: int = 5,
     settings: BacktestSettings | Mapping[str, Any] | None = None,
     seed: int = 0,
+    out: Path | None = None,
     watch: Watch = unwatched,
-) -> dict[str, Any]:
+) -> RunFolder:
     """What features, companions, layers and hidden sizes are worth to the LSTM, beside the spread between seeds.
 
     Args:
@@ -120,31 +128,54 @@ def ablate_prices(
         seeds: Trainings of each.
         settings: Fields of `prices.recipes.BacktestSettings`, for all of them.
         seed: The first seed.
+        out: The run folder to make.
         watch: Sees a `Stage` before each training.
 
     Returns:
-        "verdict", and "rows", the base first: see `prices.ablation.ablate`. The test days stay closed.
+        The run folder; its `result` has "verdict", and "rows", the base first: see `prices.ablation.ablate`. The test
+        days stay closed.
 
     Raises:
         UserError: A file or a setting cannot be used.
         WorkError: The loss is no longer a number.
+        Interrupted: Ctrl-C.
     """
+    start = time.perf_counter()
+    check_out(out)
     check_range("seeds", seeds, low=2)
     given = settings if isinstance(settings, BacktestSettings) else fill(BacktestSettings, settings or {})
-    table = _with_companions(read_prices(embedded_prices("AAPL") if csv is None else Path(csv)), companions)
+    table = read_table(csv, companions)
     compared = variants(table, given, features=features, layers=layers, hidden=hidden)
     if len(compared) == 1:
         raise UserError("there is nothing to compare", hint="name --features, --layers, --hidden or --with")
 
+    n_train = len(train_part(table, given))
+    record = data_record(csv, companions) | {"backtest": dataclasses.asdict(given), "seeds": seeds}
+    run = RunFolder.create("price-ablate", record, seed=seed, out=out)
+
     def on_training(number: int, total: int) -> None:
         watch(Stage(name=f"training {compared[(number - 1) // seeds].name}", done=number - 1, total=total))
 
-    rows = run_ablation(table, compared, seeds=seeds, seed=seed, on_training=on_training)
-    return {"name": table.name, "seed": seed, "seeds": seeds, "verdict": ablation_sentence(rows), "rows": rows}
+    with ends_well(run):
+        try:
+            rows = run_ablation(table, compared, seeds=seeds, seed=seed, on_training=on_training)
+        except KeyboardInterrupt:
+            run.finish({}, status="interrupted")
+            raise Interrupted(run, hint="nothing is measured yet: begin again") from None
+    document = {
+        "name": table.name,
+        "seeds": seeds,
+        "n_train": n_train,
+        "rows": rows,
+        "warnings": list(table.warnings),
+        "verdict": ablation_sentence(rows),
+        "seconds": time.perf_counter() - start,
+    }
+    return finish(run, document)
 
 
 def forecast(run: RunFolder | Path | str, csv: Path | str, *, companions: Sequence[Path | str] = ()) -> dict[str, Any]:
-    """The next day after a CSV of prices: its close, how much it may move, and bands around it.
+    """A close after the last day of a CSV of prices, as far ahead as the model looks, with bands around it.
 
     Args:
         run: A run of `backtest`, whose model is used; its folder or its name in the runs folder.
@@ -152,8 +183,9 @@ def forecast(run: RunFolder | Path | str, csv: Path | str, *, companions: Sequen
         companions: CSVs of the other symbols that the model was trained with.
 
     Returns:
-        "last_date", "last_close", "next_date", "close", "daily_sd", "annual_volatility" (None where too few days are
-        known), "bands": one of "level", "low" and "high" each; "warnings" of the file and of the model.
+        "last_date", "last_close", "horizon", "next_date", "close", "up_probability", "sd" (of the move until then),
+        "daily_sd", "annual_volatility" (None where too few days are known), "bands": one of "level", "low" and "high"
+        each; "warnings" of the file and of the model.
 
     Raises:
         UserError: The run has no price model, or the file cannot be used with it.
@@ -161,22 +193,19 @@ def forecast(run: RunFolder | Path | str, csv: Path | str, *, companions: Sequen
     run = run if isinstance(run, RunFolder) else RunFolder.open(run)
     if run.kind != "price-backtest":
         raise UserError(f"{run.label} is a run of {run.kind}: expected one of price backtest")
-    table = _with_companions(read_prices(Path(csv)), companions)
-    found = forecast_next(load_forecaster(run.path), load_volatility(run.path), table)
+    table = read_table(csv, companions)
+    found = forecast_next(load_forecaster(run.path), load_volatility(run.path), table, load_direction(run.path))
     warnings = [*table.warnings, *_mismatches(run, table)]
     return {"run": run.label, "file": str(csv)} | found.to_document() | {"warnings": warnings}
 
 
-def _sha256(path: Path) -> str:
-    return file_sha256(file_and_ticker(path)[0])
-
-
-def _with_companions(table: PriceTable, companions: Sequence[Path | str]) -> PriceTable:
-    """The table with the closes of other files on its days.
+def read_table(csv: Path | str | None, companions: Sequence[Path | str] = ()) -> PriceTable:
+    """The table of a CSV, the embedded AAPL where there is none, with the closes of other files on its days.
 
     Raises:
         UserError: A file cannot be used, two have the same name, or one has no day in common with the table.
     """
+    table = read_prices(_path(csv))
     others = [read_prices(Path(path)) for path in companions]
     names = [table.name, *(other.name for other in others)]
     for other in others:
@@ -188,6 +217,34 @@ def _with_companions(table: PriceTable, companions: Sequence[Path | str]) -> Pri
                 f"{table.name} ({table.dates[0]} to {table.dates[-1]})"
             )
     return accompanied(table, others)
+
+
+def data_record(csv: Path | str | None, companions: Sequence[Path | str]) -> dict[str, Any]:
+    """Which files a run was made from, to the byte: what `table_again` reads them by."""
+    own = {"csv": str(Path(csv).absolute()) if csv is not None else None, "sha256": _sha256(_path(csv))}
+    others = [{"csv": str(Path(one).absolute()), "sha256": _sha256(Path(one))} for one in companions]
+    return own | {"companions": others}
+
+
+def table_again(record: Mapping[str, Any]) -> PriceTable:
+    """The table of the files in a `data_record`.
+
+    Raises:
+        UserError: A file is not what it was.
+    """
+    for one in (record, *record["companions"]):
+        path = _path(one["csv"])
+        if file_and_ticker(path)[0].exists() and _sha256(path) != one["sha256"]:
+            raise UserError(f"{path} is not what it was when the run began", hint="put the old file back")
+    return read_table(record["csv"], [one["csv"] for one in record["companions"]])
+
+
+def _path(csv: Path | str | None) -> Path:
+    return embedded_prices("AAPL") if csv is None else Path(csv)
+
+
+def _sha256(path: Path) -> str:
+    return file_sha256(file_and_ticker(path)[0])
 
 
 def _mismatches(run: RunFolder, table: PriceTable) -> list[str]:
@@ -221,6 +278,7 @@ def inspect(csv: Path | str) -> dict[str, Any]:
 def leak_test(
     csv: Path | str | None = None,
     *,
+    companions: Sequence[Path | str] = (),
     settings: BacktestSettings | Mapping[str, Any] | None = None,
     seed: int = 0,
     plant: bool = False,
@@ -230,6 +288,7 @@ def leak_test(
 
     Args:
         csv: As in `backtest`.
+        companions: As in `backtest`.
         settings: Fields of `prices.recipes.BacktestSettings`.
         seed: The one seed.
         plant: Adds a model that leaks, which the test must find: for trying the test itself.
@@ -243,7 +302,7 @@ def leak_test(
         WorkError: The loss is no longer a number.
     """
     given = settings if isinstance(settings, BacktestSettings) else fill(BacktestSettings, settings or {})
-    table = read_prices(embedded_prices("AAPL") if csv is None else Path(csv))
+    table = read_table(csv, companions)
 
     def on_backtest(number: int, total: int) -> None:
         watch(Stage(name=f"backtest {number} of {total}", done=number - 1, total=total))

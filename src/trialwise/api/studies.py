@@ -10,7 +10,7 @@ from trialwise.base.runs import RunFolder
 from trialwise.tuning.studies import JOURNAL, Study, is_running
 from trialwise.tuning.winner import best_record, counts
 
-KINDS = ("optimize", "image-tune")  # the kinds of run that hold a study
+KINDS = ("optimize", "image-tune", "price-tune")  # the kinds of run that hold a study
 
 
 def resume(run: RunFolder | Path | str, *, trials: int | None = None, watch: Watch = unwatched) -> RunFolder:
@@ -42,6 +42,10 @@ def resume(run: RunFolder | Path | str, *, trials: int | None = None, watch: Wat
         from trialwise.api.functions import continue_optimize
 
         return continue_optimize(opened, watch)
+    if opened.kind == "price-tune":
+        from trialwise.api.price_tuning import continue_tune_prices
+
+        return continue_tune_prices(opened, watch)
     from trialwise.api.images.tuning import continue_tune
 
     return continue_tune(opened, watch)

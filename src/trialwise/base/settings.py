@@ -77,6 +77,20 @@ def flat(settings: Any) -> dict[str, Any]:
     return values
 
 
+def to_toml(settings: Any, *, comment: str) -> str:
+    """The settings as the text of a TOML file that `read_toml` and `fill` read back, under one line of comment."""
+    values = {name: value for name, value in flat(settings).items() if value is not None}
+    return "\n".join([f"# {comment}", *(f"{name} = {_toml_value(value)}" for name, value in values.items())]) + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
 def flat_names(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """The given values by the names of the settings they are, tables opened and dashes read as underscores.
 

@@ -81,7 +81,12 @@ price.command(
     help="Train an LSTM on the first days, walk over the last ones, beside tomorrow = today.",
 )
 price.command(
-    "trialwise.cli.prices:ablate",
+    "trialwise.cli.price_experiments:tune",
+    name="tune",
+    help="Search the LSTM's settings with pruning, on the days before the test.",
+)
+price.command(
+    "trialwise.cli.price_experiments:ablate",
     name="ablate",
     help="Find out what features, other stocks, layers and hidden sizes are worth, over seeds.",
 )

@@ -7,8 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from trialwise.base.errors import UserError, WorkError
-from trialwise.base.settings import fill
+from trialwise.base.errors import WorkError
 from trialwise.cli.options import Config, Output, merged, option
 from trialwise.cli.output import give, watching
 from trialwise.prices.recipes import BacktestSettings
@@ -17,6 +16,8 @@ With = Annotated[
     list[Path] | None,
     Parameter(name="--with", negative="", help="CSV of another symbol that the LSTM sees as well; may be repeated"),
 ]
+Horizon = Annotated[int | None, option(BacktestSettings, "horizon")]
+RefitEvery = Annotated[int | None, option(BacktestSettings, "refit_every")]
 
 
 def backtest(
@@ -24,6 +25,8 @@ def backtest(
     /,
     *,
     companions: With = None,
+    horizon: Horizon = None,
+    refit_every: RefitEvery = None,
     test_fraction: Annotated[float | None, option(BacktestSettings, "test_fraction")] = None,
     window: Annotated[int | None, option(BacktestSettings, "window")] = None,
     hidden_size: Annotated[int | None, option(BacktestSettings, "hidden_size")] = None,
@@ -38,6 +41,8 @@ def backtest(
     from trialwise import api
 
     given = {
+        "horizon": horizon,
+        "refit_every": refit_every,
         "test_fraction": test_fraction,
         "window": window,
         "hidden_size": hidden_size,
@@ -54,58 +59,6 @@ def backtest(
     give(run.result, _text(run.result), json=output.json)
 
 
-def ablate(
-    csv: Annotated[Path | None, Parameter(help="CSV with dates and closes; left out, the AAPL history inside")] = None,
-    /,
-    *,
-    companions: With = None,
-    features: Annotated[str, Parameter(help="Groups of features to add one at a time")] = "volume,ranges,weekday",
-    layers: Annotated[str, Parameter(help="Numbers of LSTM layers")] = "1,2",
-    hidden: Annotated[str, Parameter(help="Hidden sizes")] = "16,32,64",
-    seeds: Annotated[int, Parameter(help="Trainings of each kind, with seeds of their own")] = 5,
-    epochs: Annotated[int | None, option(BacktestSettings, "epochs")] = None,
-    config: Config = None,
-    output: Output = Output(),  # noqa: B008
-) -> None:
-    """Train the LSTM with each change over seeds; say which differences are more than seed noise, before the test."""
-    from trialwise import api
-
-    settings = merged(BacktestSettings, config, {"epochs": epochs})
-    groups = fill(BacktestSettings, {"features": [name for name in features.split(",") if name]}, where="--features")
-    with watching() as watch:
-        found = api.ablate_prices(
-            csv,
-            companions=companions or [],
-            features=groups.features,
-            layers=_numbers("--layers", layers),
-            hidden=_numbers("--hidden", hidden),
-            seeds=seeds,
-            settings=settings,
-            seed=output.seed,
-            watch=watch,
-        )
-    give(found, _ablation_text(found), json=output.json, out=output.out)
-
-
-def _numbers(option: str, text: str) -> list[int]:
-    try:
-        return [int(number) for number in text.split(",") if number.strip()]
-    except ValueError:
-        raise UserError(
-            f"{option}: expected numbers with commas between them, got {text!r}", hint="e.g. 1,2,3"
-        ) from None
-
-
-def _ablation_text(found: dict) -> str:
-    lines = [found["verdict"], f"{'':<22} {'MSE/naive':>10} {'effect':>8} {'seed sd':>8}"]
-    for row in found["rows"]:
-        mean = sum(row["mse_over_naive"]) / len(row["mse_over_naive"])
-        effect = "" if row["effect"] is None else f"{100 * row['effect']:+.1f} %"
-        sd = "" if row["seed_sd"] is None else f"{100 * row['seed_sd']:.1f} %"
-        lines.append(f"{row['name']:<22} {mean:>10.4f} {effect:>8} {sd:>8}  {row['verdict']}")
-    return "\n".join(lines)
-
-
 def forecast(
     run: Annotated[Path, Parameter(help="Run folder of price backtest, or its name in the runs folder")],
     csv: Annotated[Path, Parameter(help="CSV with all days so far of the same symbol")],
@@ -115,7 +68,7 @@ def forecast(
     as_csv: Annotated[bool, Parameter(name="--csv", negative="", help="Print a header and one row of CSV")] = False,
     output: Output = Output(),  # noqa: B008
 ) -> None:
-    """Forecast the close of the day after the file's last, how much it may move, and bands around it."""
+    """Forecast a close after the file's last day, the model's horizon ahead, how much it may move, and its bands."""
     from trialwise import api
 
     found = api.forecast(run, csv, companions=companions or [])
@@ -123,7 +76,7 @@ def forecast(
 
 
 def _forecast_csv(found: dict) -> str:
-    names = ("name", "last_date", "last_close", "next_date", "close", "daily_sd")
+    names = ("name", "last_date", "last_close", "next_date", "close", "daily_sd", "horizon", "up_probability", "sd")
     row = {name: found[name] for name in names}
     for band in found["bands"]:
         row |= {f"{end}_{100 * band['level']:.0f}": band[end] for end in ("low", "high")}
@@ -139,9 +92,13 @@ def _forecast_text(found: dict) -> str:
         f"{found['next_date']}: {found['close']:.6g} "
         + (f"({100 * move:+.2f} %)" if move else "(the same: this model knows no better)"),
     ]
-    if found["daily_sd"] is not None:
+    if found["horizon"] > 1:
+        lines[1] += f", {found['horizon']} trading days ahead"
+    if found["up_probability"] is not None:
+        lines.append(f"it rises with probability {100 * found['up_probability']:.0f} %")
+    if found["sd"] is not None:
         lines.append(
-            f"it may move by {100 * found['daily_sd']:.2f} % (one standard deviation; "
+            f"it may move by {100 * found['sd']:.2f} % (one standard deviation; "
             f"{100 * found['annual_volatility']:.0f} % a year)"
         )
     lines += [f"{100 * band['level']:.0f} %: {band['low']:.6g} to {band['high']:.6g}" for band in found["bands"]]
@@ -186,6 +143,9 @@ def leak_test(
     csv: Annotated[Path | None, Parameter(help="CSV with dates and closes; left out, the AAPL history inside")] = None,
     /,
     *,
+    companions: With = None,
+    horizon: Horizon = None,
+    refit_every: RefitEvery = None,
     plant_leak: Annotated[
         bool, Parameter(negative="", help="Add inputs scaled by all days, a leak that the test must find")
     ] = False,
@@ -195,9 +155,11 @@ def leak_test(
     """Change every price and volume from a day on, three times; no forecast for a day up to it may change in a bit."""
     from trialwise import api
 
-    settings = merged(BacktestSettings, config, {})
+    settings = merged(BacktestSettings, config, {"horizon": horizon, "refit_every": refit_every})
     with watching() as watch:
-        found = api.leak_test(csv, settings=settings, seed=output.seed, plant=plant_leak, watch=watch)
+        found = api.leak_test(
+            csv, companions=companions or [], settings=settings, seed=output.seed, plant=plant_leak, watch=watch
+        )
     give(found, _leak_text(found), json=output.json, out=output.out)
     leaking = [check["name"] for check in found["checks"] if check["n_leaks"]]
     if leaking:
@@ -218,7 +180,9 @@ def _text(result: dict) -> str:
     lines = [
         result["verdict"],
         f"{result['n_train']} training days, {result['n_test']} test days from {result['first_test_date']} "
-        f"to {result['last_test_date']}, column {result['close_column']}",
+        f"to {result['last_test_date']}, column {result['close_column']}"
+        + (f", {result['horizon']} days ahead" if result["horizon"] > 1 else "")
+        + (f", fitted {result['n_fits']} times" if result["n_fits"] > 1 else ""),
         f"{'model':<17} {'RMSE':>9} {'RMSE/naive':>11} {'p against naive':>16} {'MASE':>7} {'p direction':>12}"
         "  in best set",
     ]
@@ -228,10 +192,22 @@ def _text(result: dict) -> str:
             f"{row['name']:<17} {row['rmse']:>9.4f} {row['rmse_over_naive']:>11.4f} {_number(row['dm_p']):>16} "
             f"{_number(row['mase']):>7} {_number(row['direction_p']):>12}  {in_set}"
         )
-    lines += _volatility_lines(result["volatility"]) + _band_lines(result["bands"])
+    lines += _direction_lines(result["direction"]) + _volatility_lines(result["volatility"])
+    lines += _band_lines(result["bands"])
     lines += result["remarks"]
     lines += [f"note: {warning}" for warning in result["warnings"]]
     return "\n".join([*lines, f"report: {result['run']}/report.html"])
+
+
+def _direction_lines(rows: list[dict]) -> list[str]:
+    """A table of the models of direction."""
+    head = f"{'direction':<17} {'right':>9} {'better than the share of rises':>31} {'p against it':>13}"
+    head += f" {'p direction':>12}"
+    return [head] + [
+        f"{row['name']:<17} {_number(row['accuracy'] and 100 * row['accuracy']):>7} % "
+        f"{100 * row['brier_skill']:>29.2f} % {_number(row['dm_p']):>13} {_number(row['direction_p']):>12}"
+        for row in rows
+    ]
 
 
 def _volatility_lines(rows: list[dict]) -> list[str]:

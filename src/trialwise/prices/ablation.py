@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialwise.base.seeds import child_seed
-from trialwise.prices.features import log_returns
+from trialwise.prices.features import moves_ahead
 from trialwise.prices.recipes import BacktestSettings, FeatureGroup
 from trialwise.prices.splits import split_rows, train_part
 from trialwise.prices.table import PriceTable
@@ -121,7 +121,12 @@ def ablate(
 
 def _squared_moves(table: PriceTable, settings: BacktestSettings) -> NDArray[np.float64]:
     before = train_part(table, settings)
-    return log_returns(before.close)[split_rows(len(before), settings.test_fraction).test.start :] ** 2
+    return moves_ahead(before.close, settings.horizon)[_first_evening(before, settings) :] ** 2
+
+
+def _first_evening(before: PriceTable, settings: BacktestSettings) -> int:
+    """The row on whose evening the first of the measured forecasts is made."""
+    return split_rows(len(before), settings.test_fraction).test.start - 1
 
 
 def _losses(table: PriceTable, variant: Variant, *, seed: int) -> NDArray[np.float64]:
@@ -130,10 +135,10 @@ def _losses(table: PriceTable, variant: Variant, *, seed: int) -> NDArray[np.flo
     before = train_part(table, settings)
     if not variant.companions:
         before = dataclasses.replace(before, companions=())
-    first_row = split_rows(len(before), settings.test_fraction).test.start
-    trained = train_lstm(train_part(before, settings), settings, seed=seed)
-    predicted_N = forecast_returns(dataclasses.replace(trained, shrinkage=1.0), before, first_row)
-    return (log_returns(before.close)[first_row:] - predicted_N) ** 2
+    trained = train_lstm(train_part(before, settings), settings, seed=seed, n_seeds=1)
+    evening, horizon = _first_evening(before, settings), settings.horizon
+    predicted_N = forecast_returns(dataclasses.replace(trained, shrinkage=1.0), before, evening + horizon)
+    return (moves_ahead(before.close, horizon)[evening:] - predicted_N) ** 2
 
 
 def _row(
@@ -150,9 +155,10 @@ def _row(
     }
     if losses_SN is base_SN:
         return row
+    horizon = variant.settings.horizon
     changes_S = losses_SN.mean(axis=1) / base_SN.mean(axis=1) - 1
     interval = mean_interval(changes_S.tolist())
-    dm_p = diebold_mariano(losses_SN.mean(axis=0), base_SN.mean(axis=0)).p_value
+    dm_p = diebold_mariano(losses_SN.mean(axis=0), base_SN.mean(axis=0), horizon).p_value
     found = {"effect": float(changes_S.mean()), "seed_sd": float(changes_S.std(ddof=1)), "ci95": list(interval)}
     return row | found | {"dm_p": dm_p, "verdict": _verdict(interval, dm_p)}
 

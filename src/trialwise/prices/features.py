@@ -32,8 +32,8 @@ class Scaler:
         names: The F features, in order.
         mean: F means.
         sd: F standard deviations, above 0.
-        return_sd: The standard deviation of the log-returns to forecast, above 0. Their mean is taken to be 0,
-            so that a forecast of 0 is the naive one.
+        return_sd: The standard deviation of the log-returns to forecast, over the horizon, above 0. Their mean is
+            taken to be 0, so that a forecast of 0 is the naive one.
     """
 
     names: tuple[str, ...]
@@ -45,6 +45,12 @@ class Scaler:
 def log_returns(close_N: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N,) log(close of day t / close of day t-1); 0 on the first day."""
     return np.diff(np.log(close_N), prepend=np.log(close_N[:1]))
+
+
+def moves_ahead(close_N: NDArray[np.float64], horizon: int) -> NDArray[np.float64]:
+    """(N - horizon,) log(close of day t + horizon / close of day t): what is forecast on the evening of day t."""
+    log_close_N = np.log(close_N)
+    return log_close_N[horizon:] - log_close_N[:-horizon]
 
 
 def feature_names(table: PriceTable, groups: Sequence[str] = ("returns", "volume")) -> tuple[str, ...]:

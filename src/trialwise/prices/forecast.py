@@ -1,17 +1,20 @@
-"""A trained model and all days so far -> the next day's close, how much it may move, and bands around it."""
+"""A trained model and all days so far -> a close to come, how much it may move until then, and bands around it."""
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from trialwise.base.errors import UserError
 from trialwise.prices.bands import price_bands
-from trialwise.prices.features import COMPANION
+from trialwise.prices.direction import DirectionForecaster, probabilities
+from trialwise.prices.features import COMPANION, FEATURES
 from trialwise.prices.table import PriceTable, changed_columns
 from trialwise.prices.train import TrainedForecaster, forecast_returns
 from trialwise.prices.volatility import HEADLINE, walk_volatility
 from trialwise.prices.volatility_lstm import VolatilityForecaster
+from trialwise.prices.volatility_target import has_range
 
 TRADING_DAYS_A_YEAR = 252
 
@@ -27,15 +30,18 @@ class Band:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """What is forecast for the first trading day after a table's last.
+    """What is forecast for the day that lies `horizon` trading days after a table's last.
 
     Attributes:
         name: Whose prices they are.
         last_date: The last day known, YYYY-MM-DD.
         last_close: Its close, which is the naive forecast.
-        next_date: The next weekday, YYYY-MM-DD; holidays are not known here.
+        horizon: Trading days ahead.
+        next_date: The weekday so many weekdays later, YYYY-MM-DD; holidays are not known here.
         close: The forecast close.
-        daily_sd: Forecast standard deviation of the next log-return; None where too few days are known.
+        up_probability: Of a close above the last one; None where the run has no model of it.
+        sd: Forecast standard deviation of the log-return until then; None where too few days are known.
+        daily_sd: The same for each day on the way.
         annual_volatility: The same over a year of 252 such days.
         bands: One a level; () where too few days are known.
     """
@@ -43,8 +49,11 @@ class Forecast:
     name: str
     last_date: str
     last_close: float
+    horizon: int
     next_date: str
     close: float
+    up_probability: float | None
+    sd: float | None
     daily_sd: float | None
     annual_volatility: float | None
     bands: tuple[Band, ...]
@@ -55,53 +64,48 @@ class Forecast:
 
 
 def forecast_next(
-    trained: TrainedForecaster, trained_volatility: VolatilityForecaster | None, table: PriceTable
+    trained: TrainedForecaster,
+    trained_volatility: VolatilityForecaster | None,
+    table: PriceTable,
+    trained_direction: DirectionForecaster | None = None,
 ) -> Forecast:
-    """The forecast for the day after the table's last.
+    """The forecast for the day that lies the model's horizon after the table's last.
 
     Args:
         trained: The model of closes.
         trained_volatility: The networks of volatility; None where there are none.
+        trained_direction: The model of direction; None where there is none.
         table: All days so far; those after the training may be among them.
 
     Raises:
         UserError: Fewer days than the model looks back, or no volume where it was trained on one.
     """
-    window, n_days = trained.settings.window, len(table)
-    if n_days <= window:
-        raise UserError(f"{table.name}: expected more than {window} days, which the model looks back, got {n_days}")
-    if "log_volume_change" in trained.scaler.names and table.volume is None:
-        raise UserError(
-            f"{table.name} has no volume, and the model was trained on one", hint="give a file with a volume column"
-        )
-    known = {f"{COMPANION}{one.name}" for one in table.companions}
-    missing = [name for name in trained.scaler.names if name.startswith(COMPANION) and name not in known]
-    if missing:
-        names = ", ".join(name.removeprefix(COMPANION) for name in missing)
-        raise UserError(f"the model was trained with {names}", hint="give the files of the same symbols with --with")
-    table = dataclasses.replace(
-        table, companions=tuple(one for one in table.companions if f"{COMPANION}{one.name}" in trained.scaler.names)
-    )
-    if "log_volume_change" not in trained.scaler.names:
-        table = dataclasses.replace(table, volume=None)
-    # A day is added for the models to forecast. What stands in it is not looked at: see `leaks`.
-    longer = _with_a_day_more(table)
-    move = float(forecast_returns(trained, longer, n_days)[0])
-    bands = price_bands(longer, n_days)
+    names = set(trained.scaler.names) | set(trained_volatility.scaler.names if trained_volatility else ())
+    table, n_days = _as_trained(names, trained.settings.window, table), len(table)
+    # Days are added for the models to forecast. What stands in them is not looked at: see `leaks`.
+    horizon = trained.settings.horizon
+    longer, row = _with_more_days(table, horizon), n_days - 1 + horizon
+    move = float(forecast_returns(trained, longer, row)[0])
+    bands = price_bands(longer, row, horizon)
     variance = None
     if trained_volatility is not None:
-        variance = float(walk_volatility(trained_volatility, longer, n_days)[0][HEADLINE][0])
+        variance = float(walk_volatility([(row, trained_volatility)], longer, horizon)[0][HEADLINE][0])
     elif bands is not None:
         variance = float(bands.sd[0] ** 2)
     sd = None if variance is None else float(np.sqrt(variance))
+    daily_sd = None if sd is None else sd / float(np.sqrt(horizon))
+    up = None if trained_direction is None else float(probabilities(trained_direction, longer, row)["lstm"][0])
     return Forecast(
         name=table.name,
         last_date=str(table.dates[-1]),
         last_close=float(table.close[-1]),
         next_date=str(longer.dates[-1]),
+        horizon=horizon,
         close=float(table.close[-1] * np.exp(move)),
-        daily_sd=sd,
-        annual_volatility=None if sd is None else sd * float(np.sqrt(TRADING_DAYS_A_YEAR)),
+        up_probability=up,
+        sd=sd,
+        daily_sd=daily_sd,
+        annual_volatility=None if daily_sd is None else daily_sd * float(np.sqrt(TRADING_DAYS_A_YEAR)),
         bands=()
         if bands is None
         else tuple(
@@ -111,9 +115,40 @@ def forecast_next(
     )
 
 
-def _with_a_day_more(table: PriceTable) -> PriceTable:
-    """The table with the next weekday, a copy of the last day."""
-    longer = changed_columns(table, lambda values: np.append(values, values[-1]))
-    return dataclasses.replace(
-        longer, dates=np.append(table.dates, np.busday_offset(table.dates[-1], 1, roll="backward"))
-    )
+def _as_trained(names: Collection[str], window: int, table: PriceTable) -> PriceTable:
+    """The table with no more columns than the models were trained with.
+
+    Args:
+        names: The features of all models.
+        window: Days that the model looks back.
+        table: All days so far.
+
+    Raises:
+        UserError: It lacks one of them, or days.
+    """
+    if len(table) <= window:
+        raise UserError(f"{table.name}: expected more than {window} days, which the model looks back, got {len(table)}")
+    if "log_volume_change" in names and table.volume is None:
+        raise UserError(
+            f"{table.name} has no volume, and the model was trained on one", hint="give a file with a volume column"
+        )
+    if set(FEATURES["ranges"]) & set(names) and not has_range(table):
+        raise UserError(
+            f"{table.name} has no open, high and low, and the model was trained on them",
+            hint="give a file with these columns",
+        )
+    known = {f"{COMPANION}{one.name}" for one in table.companions}
+    missing = [name for name in names if name.startswith(COMPANION) and name not in known]
+    if missing:
+        others = ", ".join(sorted(name.removeprefix(COMPANION) for name in missing))
+        raise UserError(f"the model was trained with {others}", hint="give the files of the same symbols with --with")
+    companions = tuple(one for one in table.companions if f"{COMPANION}{one.name}" in names)
+    volume = table.volume if "log_volume_change" in names else None
+    return dataclasses.replace(table, companions=companions, volume=volume)
+
+
+def _with_more_days(table: PriceTable, n_more: int) -> PriceTable:
+    """The table with the next weekdays, copies of the last day."""
+    longer = changed_columns(table, lambda values: np.append(values, np.repeat(values[-1], n_more)))
+    following = np.busday_offset(table.dates[-1], np.arange(1, n_more + 1), roll="backward")
+    return dataclasses.replace(longer, dates=np.append(table.dates, following))

@@ -15,6 +15,8 @@ SPLIT_RATIOS = (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 50)
 BIG_LOG_RETURN = 0.35
 SPIKE_LOG_RETURN = 0.5
 MAX_JUMP_WARNINGS = 5
+LONG_STANDSTILL_DAYS = 10  # in a row with one close: a holiday filled up, or a share not traded
+RANGE_TOLERANCE = 1e-3  # how far, relatively, rounding may put a close outside its day's range
 LONG_GAP_WEEKDAYS = 5  # more than exchanges were ever closed in a row since 1950: four, in September 2001
 
 
@@ -70,6 +72,37 @@ def weekend_warnings(dates: NDArray[np.datetime64], lines: NDArray[np.int64]) ->
     return [
         f"{len(weekend)} of {len(dates)} days are Saturdays or Sundays (first: {dates[first]}, line {lines[first]}); "
         "stock exchanges are closed then, so the data may be made up or carry wrong dates"
+    ]
+
+
+def standstill_warnings(
+    dates: NDArray[np.datetime64], close: NDArray[np.float64], lines: NDArray[np.int64]
+) -> list[str]:
+    """A sentence where the close stays the same for many days in a row, on the longest such stretch; else []."""
+    starts = np.flatnonzero(np.diff(close, prepend=np.nan) != 0)
+    lengths = np.diff(starts, append=len(close))
+    longest = int(lengths.argmax())
+    first, n_days = starts[longest], lengths[longest]
+    if n_days < LONG_STANDSTILL_DAYS:
+        return []
+    return [
+        f"the close is {close[first]:.6g} on {n_days} days in a row from {dates[first]} (line {lines[first]}) on: "
+        "the share was not traded, or the file was filled up"
+    ]
+
+
+def range_warnings(
+    close: NDArray[np.float64], high: NDArray[np.float64], low: NDArray[np.float64], lines: NDArray[np.int64]
+) -> list[str]:
+    """A sentence where a close lies outside its day's high and low; [] where none does."""
+    # A comparison with NaN is false.
+    outside = np.flatnonzero((close > high * (1 + RANGE_TOLERANCE)) | (close < low * (1 - RANGE_TOLERANCE)))
+    if not len(outside):
+        return []
+    days = "1 close lies" if len(outside) == 1 else f"{len(outside)} closes lie"
+    return [
+        f"{days} outside the day's high and low (first: line {lines[outside[0]]}): "
+        "on such days volatility is taken from the closes alone"
     ]
 
 

@@ -28,7 +28,7 @@ class LeakCheck:
     """One thing that was compared.
 
     Attributes:
-        kind: "feature", "close", "variance" or "band".
+        kind: "feature", "close", "variance", "direction" or "band".
         name: The feature or the model.
         n_compared: Days that were compared, over all changes of the future.
         n_leaks: Those of them that were different: 0, or the future was seen.
@@ -79,8 +79,9 @@ def leak_test(
     """Backtest the table, then three more times with another future, and compare what was made before the change.
 
     The future begins on the first test day, on the middle one and on the last. From there on every price and every
-    volume is another. Nothing up to that day may change: no feature of an earlier day, and no forecast for a day up
-    to it, the training, its scaler, its choices and the fits of every other model included.
+    volume is another. Nothing made before that day may change: no feature of an earlier day, and no forecast made on
+    an earlier evening, the trainings up to then, their scalers, their choices and the fits of every other model
+    included.
 
     Args:
         table: All days.
@@ -97,16 +98,18 @@ def leak_test(
     told(1, 4)
     result = run_backtest(table, settings, seed=seed)
     made = _made(table, result, plant=plant)
-    first, last = result.n_train, len(table) - 1
-    rows = sorted({first, (first + last) // 2, last})
+    origin, last = result.n_train, len(table) - 1
+    first = origin + settings.horizon - 1  # the first day that is forecast
+    rows = sorted({origin, (origin + last) // 2, last})
     n_compared, leaks = dict.fromkeys(made, 0), {key: list[int]() for key in made}
     for number, row in enumerate(rows, start=2):
         told(number, 1 + len(rows))
         other_table = _other_future(table, row, seed=seed)
         other = _made(other_table, run_backtest(other_table, settings, seed=seed), plant=plant)
         for key, values in made.items():
-            # A feature of a day is made of days up to it, a forecast for a day of the days before it.
-            first_day, n = (0, row) if key[0] == "feature" else (first, row - first + 1)
+            # A feature of a day is made of days up to it, a forecast for a day of those up to a horizon before it.
+            first_day, n = (0, row) if key[0] == "feature" else (first, row - origin + 1)
+            n = min(n, len(values))
             differs = _differs(values[:n], other[key][:n]) if key in other else np.ones(n, dtype=bool)
             n_compared[key] += n
             leaks[key] += (first_day + np.flatnonzero(differs)).tolist()
@@ -125,14 +128,15 @@ def leak_test(
 
 def _made(table: PriceTable, result: BacktestResult, *, plant: bool) -> Made:
     """Everything made of one table, a row a day, by kind and name."""
-    made = _features(table, result.trained.scaler)
+    made = _features(table, result.fits[0].price.scaler)
     made |= {("close", name): values for name, values in result.forecasts.items()}
     made |= {("variance", name): values for name, values in result.volatility.forecasts.items()}
+    made |= {("direction", name): values for name, values in result.up_probabilities.items()}
     if result.bands is not None:
         ends_NL2 = np.stack([result.bands.low, result.bands.high], axis=2)
         made |= {("band", f"{100 * level:.0f} %"): ends_NL2[:, i] for i, level in enumerate(result.bands.levels)}
     if plant:
-        names = result.trained.scaler.names
+        names = result.fits[0].price.scaler.names
         features_NF = build_features(table, names)
         leaking = fit_scaler(features_NF, log_returns(table.close), names)
         made["feature", PLANTED] = scale(features_NF, leaking).astype(np.float64)

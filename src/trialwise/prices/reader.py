@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from trialwise.base.errors import UserError
 from trialwise.base.settings import unknown_name
 from trialwise.prices.dates import parse_dates
-from trialwise.prices.inspect import gap_warnings, jump_warnings, weekend_warnings
+from trialwise.prices.inspect import (
+    gap_warnings,
+    jump_warnings,
+    range_warnings,
+    standstill_warnings,
+    weekend_warnings,
+)
 from trialwise.prices.layouts import Layout, find_layout
 from trialwise.prices.numbers import decimal_mark, parse_numbers, plain_numbers
 from trialwise.prices.rows import Row, line_error, quoted, read_text
@@ -21,6 +27,7 @@ from trialwise.prices.table import PriceTable
 
 EMBEDDED = ("AAPL", "IBM", "MSFT")
 MIN_ROWS = 100
+LARGEST_PRICE = 1e15  # no share, coin or index ever cost as much
 PRICE_ROLES = ("close", "adj_close", "open", "high", "low", "adj_open", "adj_high", "adj_low")
 
 
@@ -85,7 +92,9 @@ def read_prices(path: Path) -> PriceTable:
     jumps = jump_warnings(
         dates, prices["close"], prices.get("open"), prices.get("volume"), lines, adjusted=layout.adjusted
     )
-    warnings += jumps
+    warnings += jumps + standstill_warnings(dates, prices["close"], lines)
+    if "high" in prices and "low" in prices:
+        warnings += range_warnings(prices["close"], prices["high"], prices["low"], lines)
     return PriceTable(
         name=ticker.upper() if ticker else path.stem,
         dates=dates,
@@ -195,6 +204,14 @@ def _close(columns: _Columns, role: str, mark: str, path: Path) -> NDArray[np.fl
             columns.lines[wrong[0]],
             f"expected a price above 0 in column {columns.close_name}, got {quoted(texts[wrong[0]])}",
             hint="prices are wanted as they were paid, neither scaled nor differenced",
+        )
+    wrong = np.flatnonzero(close > LARGEST_PRICE)
+    if len(wrong):
+        raise line_error(
+            path,
+            columns.lines[wrong[0]],
+            f"expected a price below {LARGEST_PRICE:g} in column {columns.close_name}, got {quoted(texts[wrong[0]])}",
+            hint="a program that opened the file may have changed its numbers; download it again",
         )
     return close
 

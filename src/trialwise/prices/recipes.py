@@ -9,6 +9,21 @@ FeatureGroup = Literal["returns", "volume", "ranges", "weekday"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class WalkSettings:
+    """How far ahead the walk over the test days looks, and how often everything is fitted again on its way."""
+
+    horizon: int = setting(1, "Trading days ahead that are forecast, 1 to 20; each horizon has models of its own")
+    refit_every: int | None = setting(
+        None, "Test days after which everything is fitted again on all days before; left out, once before the test"
+    )
+
+    def __post_init__(self) -> None:
+        check_range("horizon", self.horizon, low=1, high=20)
+        if self.refit_every is not None:
+            check_range("refit_every", self.refit_every, low=1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class BacktestSettings:
     """How the LSTM is built and trained, and how many of the last days it is tested on."""
 
@@ -28,6 +43,8 @@ class BacktestSettings:
     patience: int = setting(10, "Epochs without a better validation loss after which training stops")
     learning_rate: float = setting(5e-3, "Step size of AdamW")
     batch_size: int = setting(8, "Stretches of 2 x window days in one training step")
+    walk: WalkSettings = dataclasses.field(default_factory=WalkSettings)
+    configurations_tried: int = setting(1, "Configurations among which this one was chosen; the verdict names them")
 
     def __post_init__(self) -> None:
         check_range("test_fraction", self.test_fraction, low=0.05, high=0.5)
@@ -39,3 +56,9 @@ class BacktestSettings:
         check_range("patience", self.patience, low=1)
         check_range("learning_rate", self.learning_rate, low=0.0, high=1.0, low_open=True)
         check_range("batch_size", self.batch_size, low=1)
+        check_range("configurations_tried", self.configurations_tried, low=1)
+
+    @property
+    def horizon(self) -> int:
+        """Trading days ahead that are forecast."""
+        return self.walk.horizon

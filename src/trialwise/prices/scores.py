@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialwise.base.seeds import numpy_generator
-from trialwise.statistics.comparisons import block_bootstrap_interval, diebold_mariano
+from trialwise.statistics.comparisons import block_bootstrap_interval, block_days, diebold_mariano
 from trialwise.statistics.confidence_set import confidence_set_p_values
 from trialwise.statistics.direction import pesaran_timmermann
 from trialwise.statistics.forecast_losses import mase
@@ -33,14 +33,14 @@ class ModelScore:
         dm_p: Two-sided p value of the Diebold-Mariano-HLN test of squared errors against the naive forecast's.
         skill: 1 - rmse_over_naive; above 0 where the model is better.
         skill_ci95: The 95 % moving-block bootstrap interval of `skill`.
-        mase: MAE over the mean absolute daily move of the training closes; None where those never moved.
+        mase: MAE over the mean absolute move of the training closes over the horizon; None where those never moved.
         direction_p: One-sided p value of the Pesaran-Timmermann test that the forecast signs know nothing; None where
             all forecasts, or all moves, have one sign.
         in_confidence_set: Whether the model belongs to the 90 % model confidence set of squared errors.
         lag_correlations: Of the day-to-day steps of the forecast line, with the actual moves of the same day and of
-            the day before; None where one of them never moves.
-        repeats_yesterday: Whether the forecast line is the price line a day late: the second correlation is above 0.8
-            and above the first.
+            the day a horizon before; None where one of them never moves.
+        repeats_yesterday: Whether the forecast line is the price line a horizon late: the second correlation is above
+            0.8 and above the first.
     """
 
     name: str
@@ -64,20 +64,23 @@ def score_forecasts(
     *,
     train_close_M: NDArray[np.float64],
     seed: int,
+    horizon: int = 1,
 ) -> tuple[ModelScore, ...]:
     """One row a model, the naive one first.
 
     Args:
-        actual_N: (N,) closes of the test days.
+        actual_N: (N,) closes of the test days that are forecast.
         forecasts: (N,) forecast closes by model; "naive" is among them.
         train_close_M: (M,) closes of the days before.
         seed: Seeds the bootstraps; all models are judged on the same resampled days.
+        horizon: Days ahead of the forecasts; neighbouring errors share all but one of them.
     """
     naive_N = forecasts["naive"]
     names = ["naive", *(name for name in forecasts if name != "naive")]
     set_p_values = confidence_set_p_values(
         np.stack([(actual_N - forecasts[name]) ** 2 for name in names], axis=1),
         generator=numpy_generator(seed, "confidence set"),
+        block_length=block_days(len(actual_N), horizon),
     )
     rows = []
     for name, set_p in zip(names, set_p_values, strict=True):
@@ -86,26 +89,27 @@ def score_forecasts(
             name=name,
             rmse=_rmse(actual_N - forecasts[name]),
             mae=float(np.abs(actual_N - forecasts[name]).mean()),
-            mase=mase(actual_N, forecasts[name], train_close_M),
+            mase=mase(actual_N, forecasts[name], train_close_M, horizon),
             in_confidence_set=bool(set_p > 1 - CONFIDENCE_SET_LEVEL),
             lag_correlations=lags,
             repeats_yesterday=lags is not None and lags[1] > max(REPEATS_ABOVE, lags[0]),
         )
-        rows.append(row if name == "naive" else _against_naive(row, actual_N, forecasts[name], naive_N, seed=seed))
+        if name != "naive":
+            row = _against_naive(row, actual_N, forecasts[name], naive_N, seed=seed, horizon=horizon)
+        rows.append(row)
     return tuple(rows)
 
 
 def lag_correlations(
     actual_N: NDArray[np.float64], forecast_N: NDArray[np.float64], naive_N: NDArray[np.float64]
 ) -> tuple[float, float] | None:
-    """How the steps of the forecast line go with the moves of the same day and with those of the day before.
+    """How the steps of the forecast line go with those of the price line, and of that line a horizon late.
 
-    The naive forecast has 1 with the day before: its line in a chart is the price line a day late, which looks like
-    a splendid forecast. None with fewer than 3 steps, or where one of the three never changes.
+    The naive forecast has 1 with the latter: its line in a chart is the price line a day late, which looks like a
+    splendid forecast. None with fewer than 3 steps, or where one of the three never changes.
     """
-    steps = np.diff(np.log(np.maximum(forecast_N, np.finfo(float).tiny)))
-    moves_N = np.log(actual_N / naive_N)
-    today, yesterday = moves_N[1:], moves_N[:-1]
+    lines = (np.maximum(forecast_N, np.finfo(float).tiny), actual_N, naive_N)
+    steps, today, yesterday = (np.diff(np.log(line)) for line in lines)
     if len(steps) < 3 or any(float(np.ptp(values)) < 1e-12 for values in (steps, today, yesterday)):
         return None
     return float(np.corrcoef(steps, today)[0, 1]), float(np.corrcoef(steps, yesterday)[0, 1])
@@ -123,6 +127,7 @@ def _against_naive(
     naive_N: NDArray[np.float64],
     *,
     seed: int,
+    horizon: int,
 ) -> ModelScore:
     losses_N2 = np.stack([(actual_N - forecast_N) ** 2, (actual_N - naive_N) ** 2], axis=1)
     over_naive = rmse_over(actual_N, forecast_N, naive_N)
@@ -131,14 +136,15 @@ def _against_naive(
         row,
         rmse_over_naive=over_naive,
         direction_accuracy=_direction_accuracy(moves_N, forecast_moves_N),
-        direction_p=pesaran_timmermann(moves_N, forecast_moves_N).p_value,
-        dm_p=diebold_mariano(losses_N2[:, 0], losses_N2[:, 1]).p_value,
+        direction_p=pesaran_timmermann(moves_N, forecast_moves_N, horizon).p_value,
+        dm_p=diebold_mariano(losses_N2[:, 0], losses_N2[:, 1], horizon).p_value,
         skill=1.0 - over_naive,
         skill_ci95=block_bootstrap_interval(
             losses_N2,
             lambda means: 1.0 - _ratio(means),
             generator=numpy_generator(seed, "skill"),
             n_resamples=N_RESAMPLES,
+            block_length=block_days(len(losses_N2), horizon),
         ),
     )
 

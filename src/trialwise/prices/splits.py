@@ -7,6 +7,7 @@ from trialwise.prices.recipes import BacktestSettings
 from trialwise.prices.table import PriceTable, first_rows
 
 VALID_FRACTION = 0.15
+HORIZONS_IN_A_PART = 3  # that the validation and the test hold at least: fewer moves that do not overlap tell nothing
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,10 +39,17 @@ def train_part(table: PriceTable, settings: BacktestSettings) -> PriceTable:
     """The table cut at the origin: what training receives, without a single test day in it.
 
     Raises:
-        UserError: Too few days are left for the window.
+        UserError: Too few days are left for the window or the horizon.
     """
-    split = split_rows(len(table), settings.test_fraction)
-    longest = len(split.train) - 2
+    split, horizon = split_rows(len(table), settings.test_fraction), settings.horizon
+    fewest = min(len(split.valid), len(split.test))
+    if horizon > 1 and fewest < HORIZONS_IN_A_PART * horizon:
+        raise UserError(
+            f"--horizon: expected at most {fewest // HORIZONS_IN_A_PART} for {table.name} with {len(split.valid)} "
+            f"validation days and {len(split.test)} test days, got {horizon}",
+            hint="a shorter horizon or a longer file",
+        )
+    longest = len(split.train) - 1 - horizon
     if settings.window > longest:
         raise UserError(
             f"--window: expected at most {longest} for {table.name} with {len(split.train)} training days, "

@@ -18,7 +18,9 @@ def claims_skill(score: ModelScore, n_compared: int = 1) -> bool:
     return score.dm_p < ALPHA / n_compared and score.skill_ci95[0] > 0.0
 
 
-def verdict_sentence(name: str, scores: Sequence[ModelScore], *, shrinkage: float, n_configurations: int = 1) -> str:
+def verdict_sentence(
+    name: str, scores: Sequence[ModelScore], *, shrinkage: float, n_configurations: int = 1, horizon: int = 1
+) -> str:
     """One sentence on the LSTM, and on the simple models where one of them did better than naive.
 
     Each p in it is multiplied by the number of models compared (Bonferroni), so that 0.05 is the bar for all.
@@ -29,9 +31,10 @@ def verdict_sentence(name: str, scores: Sequence[ModelScore], *, shrinkage: floa
         shrinkage: The share of the LSTM's forecast that was used; 0 says that it fell back to naive.
         n_configurations: Configurations of the LSTM among which validation days have chosen. They are named in
             the sentence; the bar counts the models that were measured on the test days, those not chosen were not.
+        horizon: Days ahead of the forecasts.
     """
     lstm = next(score for score in scores if score.name == "lstm")
-    task = f"{name}'s next close better than today's close"
+    task = f"{name}'s {'next close' if horizon == 1 else f'close {horizon} days ahead'} better than today's close"
     n = sum(score.dm_p is not None for score in scores)
     tried = f"{n - 1 + n_configurations} tried"
     if claims_skill(lstm, n):
@@ -52,14 +55,14 @@ def verdict_sentence(name: str, scores: Sequence[ModelScore], *, shrinkage: floa
     return f"No model here predicts {task} ({best}, {tried}{'; ' + fell_back if shrinkage == 0.0 else ''})."
 
 
-def remarks(scores: Sequence[ModelScore], *, train_range_exceeded_fraction: float) -> tuple[str, ...]:
+def remarks(scores: Sequence[ModelScore], *, train_range_exceeded_fraction: float, horizon: int = 1) -> tuple[str, ...]:
     """What a reader of the LSTM's chart should know, one sentence each: a line a day late, and new territory."""
     found = []
     lstm = next(score for score in scores if score.name == "lstm")
     if lstm.repeats_yesterday and not claims_skill(lstm, sum(score.dm_p is not None for score in scores)):
         found.append(
-            "The LSTM repeats yesterday's move: in a chart its forecast is the price line a day late, which looks "
-            "better than it is."
+            f"The LSTM repeats {'yesterday' if horizon == 1 else 'an old day'}'s move: in a chart its forecast is the "
+            f"price line {'a day' if horizon == 1 else f'{horizon} days'} late, which looks better than it is."
         )
     if train_range_exceeded_fraction >= NEW_TERRITORY:
         found.append(

@@ -4,20 +4,20 @@ Legend: N test days.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trialwise.prices.features import log_returns
-from trialwise.prices.table import PriceTable
+from trialwise.prices.table import PriceTable, first_rows
 from trialwise.prices.verdict import plain_p
 from trialwise.prices.volatility_garch import NotFittedError, garch
 from trialwise.prices.volatility_lstm import VolatilityForecaster, forecast_variance, train_volatility
 from trialwise.prices.volatility_models import LINEAR_MODELS, rolling_mean
 from trialwise.prices.volatility_scores import VolatilityScore, better_than_reference, score_variances
-from trialwise.prices.volatility_target import REFERENCE_DAYS, daily_variance, has_range
+from trialwise.prices.volatility_target import REFERENCE_DAYS, has_range, variance_ahead
 
 FEWEST_TRAIN_DAYS = 60  # 38 of them have a whole month before them
 HEADLINE = "lstm_har_mean"  # named beforehand, not the best of the test days: its p needs no correction for the others
@@ -62,71 +62,87 @@ class VolatilityResult:
         return [_plain(score) for score in self.scores]
 
 
-def train_volatility_models(table_train: PriceTable, *, seed: int) -> VolatilityForecaster | None:
+def train_volatility_models(table_train: PriceTable, *, seed: int, horizon: int = 1) -> VolatilityForecaster | None:
     """What is trained once, before the origin: the LSTMs. None where the days are too few or do not move.
 
     Args:
         table_train: The days up to the origin; no test day may be in it.
         seed: Seeds the training.
+        horizon: The days ahead whose variances are summed.
 
     Raises:
         WorkError: The loss is no longer a finite number.
     """
-    return None if _obstacle(table_train.close) else train_volatility(table_train, seed=seed)
+    if _obstacle(table_train.close, horizon):
+        return None
+    return train_volatility(table_train, seed=seed, horizon=horizon)
 
 
 def run_volatility(
-    trained: VolatilityForecaster | None, table: PriceTable, first_row: int, *, seed: int
+    fits: Sequence[tuple[int, VolatilityForecaster | None]], table: PriceTable, *, seed: int, horizon: int = 1
 ) -> VolatilityResult:
-    """Walk the days from `first_row` to the last with every model, and score it.
+    """Walk the days with every model, and score it.
 
     Args:
-        trained: Of `train_volatility_models` on the days before `first_row`.
-        table: All days; the forecast of a day uses those before it.
-        first_row: The row of the first test day.
+        fits: The networks and the row of the first day that they forecast, in order of time; each pair's days last
+            until those of the next begin, the last pair's until the table ends.
+        table: All days; the forecast of a day uses those up to `horizon` days before it.
         seed: Seeds the bootstrap.
+        horizon: The days ahead whose variances are summed.
     """
-    actual_N = daily_variance(table)[first_row:]
+    first_row, trained = fits[0]
+    actual_N = variance_ahead(table, horizon)[first_row - horizon :]
     target = "Garman-Klass plus squared overnight return" if has_range(table) else "squared return"
+    if horizon > 1:
+        target = f"sum over {horizon} days of {target}"
     if trained is None:
         return VolatilityResult(
             target=target,
             actual=actual_N,
-            forecasts={"rolling_mean": rolling_mean(table, first_row)},
+            forecasts={"rolling_mean": rolling_mean(table, first_row, horizon)},
             scores=(),
-            left_out={"all": _obstacle(table.close[:first_row]) or "the volatility LSTM was not trained"},
+            left_out={"all": _obstacle(table.close[: first_row + 1 - horizon], horizon) or "the LSTM was not trained"},
             trained=None,
         )
-    forecasts, left_out = walk_volatility(trained, table, first_row)
+    forecasts, left_out = walk_volatility(fits, table, horizon)
     return VolatilityResult(
         target=target,
         actual=actual_N,
         forecasts=forecasts,
-        scores=score_variances(actual_N, forecasts, seed=seed),
+        scores=score_variances(actual_N, forecasts, seed=seed, horizon=horizon),
         left_out=left_out,
-        trained=trained,
+        trained=fits[-1][1],
     )
 
 
 def walk_volatility(
-    trained: VolatilityForecaster, table: PriceTable, first_row: int
+    fits: Sequence[tuple[int, VolatilityForecaster | None]], table: PriceTable, horizon: int = 1
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, str]]:
-    """(N,) forecast variances by model, and why a model is left out, by name."""
-    forecasts = {name: model(table, first_row) for name, model in LINEAR_MODELS.items()}
+    """(N,) forecast variances by model, and why a model is left out, by name; see `run_volatility`."""
+    first_row = fits[0][0]
+    forecasts = {name: model(table, first_row, horizon) for name, model in LINEAR_MODELS.items()}
     left_out = {}
     try:
-        forecasts["garch"] = garch(table, first_row)
+        forecasts["garch"] = garch(table, first_row, horizon)
     except NotFittedError as error:
         left_out["garch"] = str(error)
-    forecasts["lstm"] = forecast_variance(trained, table, first_row)
+    ends = [row for row, _ in fits[1:]] + [len(table)]
+    forecasts["lstm"] = np.concatenate(
+        [
+            forecast_variance(trained, first_rows(table, end), start)
+            for (start, trained), end in zip(fits, ends, strict=True)
+            if trained is not None  # a later fit has more days, so that none is missing where the first is there
+        ]
+    )
     forecasts[HEADLINE] = (forecasts["lstm"] + forecasts["har_plus"]) / 2
     return forecasts, left_out
 
 
-def _obstacle(close_train_N: NDArray[np.float64]) -> str | None:
+def _obstacle(close_train_N: NDArray[np.float64], horizon: int) -> str | None:
     """Why nothing can be forecast from these training days, if so."""
-    if len(close_train_N) < FEWEST_TRAIN_DAYS:
-        return f"volatility models need at least {FEWEST_TRAIN_DAYS} training days, there are {len(close_train_N)}"
+    fewest = FEWEST_TRAIN_DAYS + 2 * (horizon - 1)
+    if len(close_train_N) < fewest:
+        return f"volatility models need at least {fewest} training days, there are {len(close_train_N)}"
     moved = np.count_nonzero(log_returns(close_train_N))
     if moved < REFERENCE_DAYS:
         return f"the price moved on only {moved} of the {len(close_train_N)} training days"

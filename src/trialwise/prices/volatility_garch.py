@@ -42,22 +42,23 @@ class Garch:
     level: float
 
 
-def garch(table: PriceTable, first_row: int) -> NDArray[np.float64]:
+def garch(table: PriceTable, first_row: int, horizon: int = 1) -> NDArray[np.float64]:
     """(N - first_row,) variances by GARCH(1,1), fitted again every 252 days on all days before, filtered daily.
 
     Bollerslev 1986, "Generalized autoregressive conditional heteroskedasticity". It models the variance of returns
     from close to close; `daily_variance` may have another level, so forecasts are multiplied by the ratio of the
-    means of the two over the days of fitting.
+    means of the two over the days of fitting. As everywhere, the forecast of day t is the sum over the `horizon` days
+    that end on it, made with the days up to t - horizon.
 
     Raises:
         NotFittedError: There are too few days, or the likelihood has no maximum that the optimiser finds.
     """
     percent_N, variance_N = PERCENT * log_returns(table.close), daily_variance(table)
-    parts = []
-    for start in range(first_row, len(table), REFIT_EVERY_DAYS):
-        model = fit_garch(percent_N[:start], variance_N[:start])
-        end = min(start + REFIT_EVERY_DAYS, len(table))
-        parts.append(model.level * filtered(model, percent_N[: end - 1])[start - 1 :])
+    parts, last = [], len(table) - horizon
+    for evening in range(first_row - horizon, last, REFIT_EVERY_DAYS):
+        model = fit_garch(percent_N[: evening + 1], variance_N[: evening + 1])
+        tomorrow_N = filtered(model, percent_N[: min(evening + REFIT_EVERY_DAYS, last)])[evening:]
+        parts.append(model.level * _summed(model, tomorrow_N, horizon))
     return np.concatenate(parts)
 
 
@@ -96,3 +97,10 @@ def filtered(model: Garch, percent_N: NDArray[np.float64]) -> NDArray[np.float64
     persistence = min(model.alpha + model.beta, 0.999)
     start = np.array([model.beta * model.omega / (1 - persistence)])
     return lfilter([1.0], [1.0, -model.beta], news_N, zi=start)[0]
+
+
+def _summed(model: Garch, tomorrow_N: NDArray[np.float64], horizon: int) -> NDArray[np.float64]:
+    """(N,) sums of the variances of `horizon` days from tomorrow on: each day goes the same share of the way home."""
+    persistence = min(model.alpha + model.beta, 0.999)
+    home = model.omega / (1 - persistence)
+    return horizon * home + (tomorrow_N - home) * (1 - persistence**horizon) / (1 - persistence)

@@ -1,9 +1,10 @@
 """Forecasts of tomorrow's variance that need no network.
 
-A model takes the table, the row of the first day to forecast and gives one variance for each day from there to the
-last; the forecast of day t uses days up to t-1 only, its coefficients included.
+A model takes the table, the row of the first day to forecast and the horizon in days, and gives one variance for each
+day from there to the last: the sum of those of the `horizon` days that end on it. The forecast of day t uses days up to
+t - horizon only, its coefficients included. What is said of tomorrow below holds for each day of the horizon.
 
-Legend: N days, F columns of a regression.
+Legend: N days, M evenings whose horizon has come, F columns of a regression.
 """
 
 import dataclasses
@@ -15,18 +16,18 @@ from scipy.signal import lfilter
 
 from trialwise.prices.features import build_features, log_returns
 from trialwise.prices.table import PriceTable
-from trialwise.prices.volatility_target import REFERENCE_DAYS, daily_variance, trailing_mean
+from trialwise.prices.volatility_target import REFERENCE_DAYS, daily_variance, trailing_mean, variance_ahead
 
 EWMA_DECAY = 0.94  # RiskMetrics, for daily data
 HAR_DAYS = (1, 5, 22)
 REFIT_EVERY_DAYS = 22
 RIDGE_DAYS = 100.0  # with 2,000 days hardly felt, with 200 it keeps eight coefficients from learning noise
-VolatilityModel = Callable[[PriceTable, int], NDArray[np.float64]]
+VolatilityModel = Callable[[PriceTable, int, int], NDArray[np.float64]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class HAR:
-    """A regression of tomorrow's log variance, with what turns it into a variance.
+    """A regression of the log variance to come, with what turns it into a variance.
 
     Attributes:
         coefficients: (F,) one for each column of `har_columns`, the constant first.
@@ -42,26 +43,27 @@ class HAR:
     largest: float
 
 
-def rolling_mean(table: PriceTable, first_row: int) -> NDArray[np.float64]:
+def rolling_mean(table: PriceTable, first_row: int, horizon: int = 1) -> NDArray[np.float64]:
     """Tomorrow = the mean variance of the last 22 days: what people use, and the measure of the others."""
-    return trailing_mean(daily_variance(table), REFERENCE_DAYS)[first_row - 1 : -1]
+    return horizon * trailing_mean(daily_variance(table), REFERENCE_DAYS)[first_row - horizon : len(table) - horizon]
 
 
-def ewma(table: PriceTable, first_row: int) -> NDArray[np.float64]:
+def ewma(table: PriceTable, first_row: int, horizon: int = 1) -> NDArray[np.float64]:
     """Tomorrow = 0.94 x today's forecast + 0.06 x today's variance (J.P. Morgan 1996, "RiskMetrics")."""
     variance_N = daily_variance(table)
     start = np.array([EWMA_DECAY * variance_N[0]])
-    return lfilter([1 - EWMA_DECAY], [1.0, -EWMA_DECAY], variance_N, zi=start)[0][first_row - 1 : -1]
+    forecast_N = lfilter([1 - EWMA_DECAY], [1.0, -EWMA_DECAY], variance_N, zi=start)[0]
+    return horizon * forecast_N[first_row - horizon : len(table) - horizon]
 
 
-def log_har(table: PriceTable, first_row: int) -> NDArray[np.float64]:
+def log_har(table: PriceTable, first_row: int, horizon: int = 1) -> NDArray[np.float64]:
     """Tomorrow from the last day, week and month (Corsi 2009, "A simple approximate long-memory model")."""
-    return _walk(table, first_row, extended=False)
+    return _walk(table, first_row, horizon, extended=False)
 
 
-def har_plus(table: PriceTable, first_row: int) -> NDArray[np.float64]:
-    """Log-HAR that also sees falling prices and, where there is one, volume."""
-    return _walk(table, first_row, extended=True)
+def har_plus(table: PriceTable, first_row: int, horizon: int = 1) -> NDArray[np.float64]:
+    """The HAR that also sees falling prices and, where there is one, volume."""
+    return _walk(table, first_row, horizon, extended=True)
 
 
 LINEAR_MODELS: dict[str, VolatilityModel] = {
@@ -88,26 +90,23 @@ def har_columns(table: PriceTable, *, extended: bool) -> NDArray[np.float64]:
     return np.stack(columns, axis=1)
 
 
-def fit_har(columns_NF: NDArray[np.float64], variance_N: NDArray[np.float64]) -> HAR:
+def fit_har(columns_NF: NDArray[np.float64], came_M: NDArray[np.float64]) -> HAR:
     """The regression by least squares on the days given; the first 21, whose month is not whole, are left out.
 
     The coefficients of the extra columns are held back by a ridge (Hoerl & Kennard 1970), those of log-HAR are not.
 
     Args:
         columns_NF: `har_columns` of days up to the origin.
-        variance_N: Their variances.
+        came_M: `variance_ahead` of those of them whose horizon ends up to the origin.
     """
-    known_MF = columns_NF[REFERENCE_DAYS - 1 : -1]
-    came_M = variance_N[REFERENCE_DAYS:]
-    coefficients = _regress(known_MF, np.log(came_M))
-    level = float(np.mean(came_M / np.exp(known_MF @ coefficients)))
-    return HAR(
-        coefficients=coefficients, level=level, smallest=float(variance_N.min()), largest=float(variance_N.max())
-    )
+    known_MF, later_M = columns_NF[REFERENCE_DAYS - 1 : len(came_M)], came_M[REFERENCE_DAYS - 1 :]
+    coefficients = _regress(known_MF, np.log(later_M))
+    level = float(np.mean(later_M / np.exp(known_MF @ coefficients)))
+    return HAR(coefficients=coefficients, level=level, smallest=float(came_M.min()), largest=float(came_M.max()))
 
 
 def har_forecast(har: HAR, columns_NF: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) variance of the day after each row."""
+    """(N,) variance over the horizon after each row."""
     # Row by row, not one matrix product: the rounding of a row must not hang on how many there are.
     log_N = (columns_NF * har.coefficients).sum(axis=1)
     return np.clip(har.level * np.exp(log_N), har.smallest, har.largest)
@@ -127,12 +126,12 @@ def _regress(known_MF: NDArray[np.float64], came_M: NDArray[np.float64]) -> NDAr
     return coefficients
 
 
-def _walk(table: PriceTable, first_row: int, *, extended: bool) -> NDArray[np.float64]:
+def _walk(table: PriceTable, first_row: int, horizon: int, *, extended: bool) -> NDArray[np.float64]:
     """Forecasts of the days from `first_row` on; every 22 days the regression is fitted again on all days before."""
-    columns_NF, variance_N = har_columns(table, extended=extended), daily_variance(table)
+    columns_NF, came_M = har_columns(table, extended=extended), variance_ahead(table, horizon)
     parts = []
-    for start in range(first_row, len(table), REFIT_EVERY_DAYS):
-        har = fit_har(columns_NF[:start], variance_N[:start])
-        end = min(start + REFIT_EVERY_DAYS, len(table))
-        parts.append(har_forecast(har, columns_NF[start - 1 : end - 1]))
+    last = len(table) - horizon
+    for evening in range(first_row - horizon, last, REFIT_EVERY_DAYS):
+        har = fit_har(columns_NF[: evening + 1], came_M[: evening + 1 - horizon])
+        parts.append(har_forecast(har, columns_NF[evening : min(evening + REFIT_EVERY_DAYS, last)]))
     return np.concatenate(parts)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialwise.base.seeds import numpy_generator
-from trialwise.statistics.comparisons import block_bootstrap_interval, diebold_mariano
+from trialwise.statistics.comparisons import block_bootstrap_interval, block_days, diebold_mariano
 from trialwise.statistics.forecast_losses import qlike
 
 REFERENCE = "rolling_mean"
@@ -43,7 +43,7 @@ class VolatilityScore:
 
 
 def score_variances(
-    actual_N: NDArray[np.float64], forecasts: Mapping[str, NDArray[np.float64]], *, seed: int
+    actual_N: NDArray[np.float64], forecasts: Mapping[str, NDArray[np.float64]], *, seed: int, horizon: int = 1
 ) -> tuple[VolatilityScore, ...]:
     """One row a model, in the order of the forecasts.
 
@@ -51,9 +51,10 @@ def score_variances(
         actual_N: (N,) variances of the test days.
         forecasts: (N,) forecast variances by model; "rolling_mean" and "log_har" are among them.
         seed: Seeds the bootstrap; all models are judged on the same resampled days.
+        horizon: Days over which a variance goes; neighbouring ones overlap.
     """
     losses = {name: qlike(actual_N, forecast_N) for name, forecast_N in forecasts.items()}
-    return tuple(_row(name, losses, seed=seed) for name in losses)
+    return tuple(_row(name, losses, seed=seed, horizon=horizon) for name in losses)
 
 
 def better_than_reference(score: VolatilityScore) -> bool:
@@ -63,14 +64,14 @@ def better_than_reference(score: VolatilityScore) -> bool:
     return score.dm_p < ALPHA and score.qlike_skill_ci95[0] > 0
 
 
-def _row(name: str, losses: Mapping[str, NDArray[np.float64]], *, seed: int) -> VolatilityScore:
+def _row(name: str, losses: Mapping[str, NDArray[np.float64]], *, seed: int, horizon: int) -> VolatilityScore:
     loss_N, reference_N, har_N = losses[name], losses[REFERENCE], losses[STRONG]
     row = VolatilityScore(name=name, qlike=float(loss_N.mean()))
     if name != STRONG:
         row = dataclasses.replace(
             row,
             skill_over_har=_skill(np.array([loss_N.mean(), har_N.mean()])),
-            dm_p_over_har=diebold_mariano(loss_N, har_N).p_value,
+            dm_p_over_har=diebold_mariano(loss_N, har_N, horizon).p_value,
         )
     if name == REFERENCE:
         return row
@@ -79,9 +80,13 @@ def _row(name: str, losses: Mapping[str, NDArray[np.float64]], *, seed: int) -> 
         row,
         qlike_skill=_skill(losses_N2.mean(axis=0)),
         qlike_skill_ci95=block_bootstrap_interval(
-            losses_N2, _skill, generator=numpy_generator(seed, "volatility skill"), n_resamples=N_RESAMPLES
+            losses_N2,
+            _skill,
+            generator=numpy_generator(seed, "volatility skill"),
+            n_resamples=N_RESAMPLES,
+            block_length=block_days(len(loss_N), horizon),
         ),
-        dm_p=diebold_mariano(loss_N, reference_N).p_value,
+        dm_p=diebold_mariano(loss_N, reference_N, horizon).p_value,
     )
 
 

@@ -36,6 +36,12 @@ def daily_variance(table: PriceTable) -> NDArray[np.float64]:
     return np.maximum(variance_N, floor_N)
 
 
+def variance_ahead(table: PriceTable, horizon: int) -> NDArray[np.float64]:
+    """(N - horizon,) sum of the variances of the `horizon` days after each day: what is forecast on its evening."""
+    # A sum of each window by itself: the rounding of one day cannot reach another.
+    return np.lib.stride_tricks.sliding_window_view(daily_variance(table)[1:], horizon).sum(axis=1)
+
+
 def has_range(table: PriceTable) -> bool:
     """Whether the table has open, high and low."""
     return table.open is not None and table.high is not None and table.low is not None

@@ -13,6 +13,7 @@ from trialwise.reports.drawing import Picture
 from trialwise.reports.explained import explained
 from trialwise.reports.image_sections import evaluation_chapters
 from trialwise.reports.parts import Section, Table
+from trialwise.reports.price_sections import price_ablate, price_backtest
 from trialwise.reports.verdicts import number, verdict
 from trialwise.tuning.studies import Study
 
@@ -133,54 +134,29 @@ def _image_tune(run: RunFolder) -> Section:
     )
 
 
-TABLE_CAPTION = "Every model on the same test days; skill is 1 - RMSE / naive's RMSE"
-
-
-def _price_backtest(run: RunFolder) -> Section:
+def _price_tune(run: RunFolder) -> Section:
     result = run.result
-    days = read_json(run.path / "forecasts.json")
+    trials = read_json(run.path / "trials.json")
+    curves = (figures.trial_curves(trials, result["best_trial"], value_name=result["score"]),) if trials else ()
     metrics = run.metrics()
-    head = (
-        *("model", "RMSE", "RMSE / naive", "95 % interval of the skill", "p against naive"),
-        *("MASE", "direction right", "p of the direction", "in the confidence set"),
-    )
-    rows = tuple(
-        (
-            model["name"],
-            number(model["rmse"]),
-            f"{model['rmse_over_naive']:.4f}" + (" (naive itself)" if _is_naive(model) else ""),
-            "" if _is_naive(model) else "{:+.2%} to {:+.2%}".format(*model["skill_ci95"]),
-            "" if _is_naive(model) else f"{model['dm_p']:.3g}",
-            number(model["mase"]) if model.get("mase") is not None else "",
-            f"{model['direction_accuracy']:.1%}" if model.get("direction_accuracy") is not None else "",
-            f"{model['direction_p']:.3g}" if model.get("direction_p") is not None else "",
-            {True: "yes", False: "no", None: ""}[model.get("in_confidence_set")],
-        )
-        for model in result["models"]
-    )
+    learning = (figures.learning_curves(metrics, score_name=None, score_label=""),) if metrics else ()
     return Section(
-        title=f"One-day forecasts of {result['name']}",
+        title=f"Tuning on {result['name']}",
         verdict=verdict(run.kind, run.result, run.record.get("evaluation")),
         facts=(
-            ("training days", f"{result['n_train']:,}"),
-            ("test days", f"{result['n_test']:,}, {result['first_test_date']} to {result['last_test_date']}"),
-            (
-                "close",
-                f"column {result['close_column']!r} ({_adjusted(result['adjusted'])}), layout {result['layout']}",
-            ),
-            (
-                "new territory",
-                f"{result['train_range_exceeded_fraction']:.0%} of test closes lie outside the training range",
-            ),
-            ("belief in the LSTM", f"{result['shrinkage']:.0%} of its forecast was used, as fitted on validation days"),
+            *_study_facts(result),
+            ("sampler", f"{result['sampler']}: {result['sampler_reason']}"),
+            ("a full trial", f"{result['max_epochs']} epochs"),
+            ("days", f"{result['n_train']:,}, up to {result['last_train_date']}; the test days after them are unread"),
         ),
         pictures=(
-            figures.forecast(days["dates"], days["actual"], days["forecasts"], "lstm"),
-            figures.forecast_errors(days["dates"], days["actual"], days["forecasts"]),
-            figures.learning_curves(metrics, score_name=None, score_label=""),
+            figures.history(trials, result["direction"], value_name=result["score"]),
+            *curves,
+            *learning,
+            *_importances(result),
         ),
-        tables=(Table(caption=TABLE_CAPTION, head=head, rows=rows),),
-        notes=(*result.get("remarks", ()), *result["warnings"]),
+        tables=(*_winner_table(result), *_trials_table(trials)),
+        notes=tuple(result["warnings"]),
     )
 
 
@@ -189,7 +165,9 @@ _BUILDERS: dict[str, Callable[[RunFolder], Section]] = {
     "image-train": _image_train,
     "image-ablate": _image_ablate,
     "image-tune": _image_tune,
-    "price-backtest": _price_backtest,
+    "price-backtest": price_backtest,
+    "price-ablate": price_ablate,
+    "price-tune": _price_tune,
 }
 
 
@@ -257,12 +235,3 @@ def _repeat(run: RunFolder) -> tuple[tuple[str, str], ...]:
     command = run.record["command"]
     rows = [("command", " ".join(command))] if command else []
     return (*rows, ("run folder", str(run.path)), ("started", run.record["started"]), ("versions", versions))
-
-
-def _is_naive(model: Mapping[str, Any]) -> bool:
-    """Whether a row is the naive forecast, by name or because the model fell back to it."""
-    return model["dm_p"] is None or (model["rmse_over_naive"] == 1.0 and model["dm_p"] == 1.0)
-
-
-def _adjusted(adjusted: bool | None) -> str:
-    return {True: "adjusted for splits and dividends", False: "not adjusted", None: "adjustment unknown"}[adjusted]

@@ -68,10 +68,7 @@ def _train_sentence(result: Mapping[str, Any], evaluation: Mapping[str, Any] | N
 
 
 def _tune_sentence(result: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -> str:
-    counts, best = result["counts"], result["best"]
-    tried = f"{result['n_trials']} trials on {result['data']['name']}"
-    others = [f"{counts[state]} {state}" for state in ("pruned", "paused", "failed") if counts[state]]
-    tried += f" ({', '.join(others)})" if others else ""
+    best, tried = result["best"], _tried(result, result["data"]["name"])
     if best is None:
         return f"No trial is complete yet: {tried}."
     sentence = f"Best of {tried}: trial {best['number']} with {percent(best['value'])} validation accuracy"
@@ -83,6 +80,26 @@ def _tune_sentence(result: Mapping[str, Any], evaluation: Mapping[str, Any] | No
             else f", {gain:.1f} points above the untuned default (part of that is luck: it is the best of many)"
         )
     return f"{sentence}{_test_words(evaluation)}."
+
+
+def _tried(result: Mapping[str, Any], name: str) -> str:
+    counts = result["counts"]
+    others = [f"{counts[state]} {state}" for state in ("pruned", "paused", "failed") if counts[state]]
+    return f"{result['n_trials']} trials on {name}" + (f" ({', '.join(others)})" if others else "")
+
+
+def _price_tune_sentence(result: Mapping[str, Any], _: Any) -> str:
+    best, default, tried = result["best"], result["default"], _tried(result, result["name"])
+    if best is None:
+        return f"No trial is complete yet: {tried}."
+    sentence = f"Best of {tried}: trial {best['number']}, whose validation loss is {best['value']:.4f} x naive's"
+    if best["number"] == 0:
+        sentence += ", the untuned default itself"
+    elif default is not None and default["value"] is not None:
+        sentence += f" (the untuned default's: {default['value']:.4f})"
+    return (
+        f"{sentence}. The best of many is partly luck; the test days are unread, and price backtest counts all tried."
+    )
 
 
 def _test_words(evaluation: Mapping[str, Any] | None) -> str:
@@ -178,7 +195,7 @@ def seeds_sentence(found: Mapping[str, Any]) -> str:
     )
 
 
-def _backtest_sentence(result: Mapping[str, Any], _: Any) -> str:
+def _own_sentence(result: Mapping[str, Any], _: Any) -> str:
     return result["verdict"]
 
 
@@ -187,5 +204,7 @@ _SENTENCES: dict[str, Callable[[Mapping[str, Any], Any], str]] = {
     "image-train": _train_sentence,
     "image-ablate": _ablate_sentence,
     "image-tune": _tune_sentence,
-    "price-backtest": _backtest_sentence,
+    "price-ablate": _own_sentence,
+    "price-backtest": _own_sentence,
+    "price-tune": _price_tune_sentence,
 }

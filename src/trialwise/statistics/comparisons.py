@@ -67,6 +67,11 @@ def diebold_mariano(loss_a: ArrayLike, loss_b: ArrayLike, horizon: int = 1) -> D
     return DieboldMariano(statistic=float(statistic), p_value=float(2 * stdtr(n - 1, -abs(statistic))))
 
 
+def block_days(n_days: int, horizon: int = 1) -> int:
+    """Rows of a bootstrap's block: the cube root of their number, and at least twice what neighbouring rows share."""
+    return min(n_days, max(int(np.ceil(n_days ** (1 / 3))), 2 * horizon if horizon > 1 else 1))
+
+
 def block_bootstrap_interval(
     values_NK: ArrayLike,
     statistic: Callable[[NDArray[np.float64]], float],
@@ -97,7 +102,7 @@ def block_bootstrap_interval(
     """
     values_NK = np.asarray(values_NK, dtype=np.float64)
     n = len(values_NK)
-    length = block_length if block_length is not None else int(np.ceil(n ** (1 / 3)))
+    length = block_length if block_length is not None else block_days(n)
     if n == 0 or not 1 <= length <= n:
         raise ValueError(f"expected rows and a block length from 1 to their number, got {n} rows and {length}")
     n_blocks = -(-n // length)

@@ -31,8 +31,8 @@ def qlike(actual_variance: ArrayLike, forecast_variance: ArrayLike) -> NDArray[n
     return ratio_N - np.log(ratio_N) - 1
 
 
-def mase(actual: ArrayLike, forecast: ArrayLike, training: ArrayLike) -> float | None:
-    """Mean absolute error over the mean absolute step between neighbouring training values; None where none ever moved.
+def mase(actual: ArrayLike, forecast: ArrayLike, training: ArrayLike, horizon: int = 1) -> float | None:
+    """Mean absolute error over the mean absolute training step of `horizon` values; None where none ever moved.
 
     Hyndman & Koehler 2006, "Another look at measures of forecast accuracy". 1 is the error of the naive forecast on
     the training values, so a series that has grown since has a MASE above 1 whoever forecasts it: compare rows.
@@ -40,11 +40,22 @@ def mase(actual: ArrayLike, forecast: ArrayLike, training: ArrayLike) -> float |
     Args:
         actual: (N,) values.
         forecast: (N,) forecasts of them.
-        training: (M,) values before them, in order of time, M at least 2.
+        training: (M,) values before them, in order of time, M above the horizon.
+        horizon: Steps ahead of the forecasts.
     """
-    step = float(np.abs(np.diff(np.asarray(training, dtype=np.float64))).mean())
+    training_M = np.asarray(training, dtype=np.float64)
+    step = float(np.abs(training_M[horizon:] - training_M[:-horizon]).mean())
     error = float(np.abs(np.asarray(actual, dtype=np.float64) - np.asarray(forecast, dtype=np.float64)).mean())
     return error / step if step > 0 else None
+
+
+def brier_score(happened: ArrayLike, probability: ArrayLike) -> NDArray[np.float64]:
+    """(N,) squared distances of probabilities from what happened (1 or 0). Smaller is better.
+
+    Brier 1950, "Verification of forecasts expressed in terms of probability"; the true probability has the smallest
+    expected score.
+    """
+    return (np.asarray(happened, dtype=np.float64) - np.asarray(probability, dtype=np.float64)) ** 2
 
 
 def winkler_score(actual: ArrayLike, low: ArrayLike, high: ArrayLike, *, level: float) -> NDArray[np.float64]:

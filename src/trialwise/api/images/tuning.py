@@ -9,7 +9,7 @@ from trialwise.api.runs import Watch, check_trials, drive, unwatched
 from trialwise.base.errors import UserError
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out
-from trialwise.base.settings import changed, fill, flat
+from trialwise.base.settings import changed, fill, flat, to_toml
 from trialwise.images.objective import CHECKPOINT, ImageObjective
 from trialwise.images.predictions import copy_valid
 from trialwise.images.recipes import RecipeName
@@ -19,13 +19,11 @@ from trialwise.images.store import Prepared
 from trialwise.images.train import network_for
 from trialwise.training.checkpoints import Checkpoint
 from trialwise.training.device import free_cores, number_format, pick_device
-from trialwise.tuning.driver import StudyPlan, trial_folder
+from trialwise.tuning.driver import BATCH_OF_TRIALS, StudyPlan, trial_folder
 from trialwise.tuning.samplers import SamplerName, choose_sampler
 from trialwise.tuning.spaces import space_from_document
 from trialwise.tuning.studies import TrialRecord
 from trialwise.tuning.workers import ProcessPool
-
-BATCH_OF_TRIALS = 9  # as measured best for lockstep halving: 9 trials, then 3, then 1
 
 
 def tune(
@@ -148,16 +146,5 @@ def _keep_winner(run: RunFolder, best: TrialRecord, settings: TrainSettings, pre
     for result in Checkpoint(folder / CHECKPOINT).results():
         run.add_metrics(result)
     winner = changed(settings, best.params)
-    write_text(run.path / "best.toml", _toml(winner, f"trial {best.number} of {run.path.name}"))
-
-
-def _toml(settings: TrainSettings, origin: str) -> str:
-    lines = [f"# {origin}; use it with: trialwise image train DATA --config best.toml"]
-    for name, value in flat(settings).items():
-        if value is not None:
-            lines.append(f"{name} = {repr(value).lower() if isinstance(value, bool) else _toml_value(value)}")
-    return "\n".join(lines) + "\n"
-
-
-def _toml_value(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    origin = f"trial {best.number} of {run.path.name}; use it with: trialwise image train DATA --config best.toml"
+    write_text(run.path / "best.toml", to_toml(winner, comment=origin))
