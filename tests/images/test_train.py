@@ -97,23 +97,6 @@ def test_training_holds_train_and_valid_rows_only(prepared):
     assert not held & {image.tobytes() for image in test_images}
 
 
-def test_settled_statistics_are_those_of_training_images_as_they_are(prepared):
-    training = start(prepared, epochs=1, cutout=12, mirrored="off")
-    list(training.epochs())
-    norm = training.network.stages[0].norm
-    seen = []
-    norm.register_forward_hook(lambda layer, inputs, output: seen.append(inputs[0].detach()))
-    unsettled = norm.running_mean.clone()
-    training.settle()
-    settled = norm.running_mean.clone()
-    seen.clear()
-    predict_logits(training.saved, training.images_NHWC, training.train_index, dtype=torch.float32)
-    torch.testing.assert_close(settled, seen[0].mean(dim=(0, 2, 3)), atol=1e-4, rtol=1e-4)
-    assert (unsettled - settled).abs().max() > 1e-3
-    training.settle()
-    assert torch.equal(settled, norm.running_mean)
-
-
 def test_shuffled_labels_are_not_learnt(prepared):
     training = start(prepared, epochs=4)
     order = torch.randperm(len(training.labels_N), generator=torch.Generator().manual_seed(0))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, update_bn
+from torch.optim.swa_utils import AveragedModel
 
 from trialwise.base.seeds import child_seed
 from trialwise.images.augment import (
@@ -37,7 +37,6 @@ from trialwise.training.loop import EpochResult, fit
 from trialwise.training.optimizers import build_optimizer, linear, one_cycle
 
 VALID_BATCH = 500
-SETTLING_ROWS = 20_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,20 +138,6 @@ class Training:
             if is_small:
                 inputs_BCHW = resized(inputs_BCHW, round(0.75 * inputs_BCHW.shape[-1]))
             yield inputs_BCHW, targets
-
-    def settle(self) -> None:
-        """Take the statistics of BatchNorm anew, on training rows as they are.
-
-        In training they come from a few batches of images with parts cut out and pasted over, and no image to be
-        classified looks like that (Wu & Johnson 2021, "Rethinking Batch in BatchNorm", section 3: PreciseBN).
-        """
-        generator = torch.Generator().manual_seed(child_seed(self.seed, "settle"))
-        chosen = torch.randperm(len(self.train_index), generator=generator)[:SETTLING_ROWS]
-        rows = self.train_index[chosen].to(self.images_NHWC.device)
-        parts = [part for part in rows.split(VALID_BATCH) if len(part) == min(VALID_BATCH, len(rows))]
-        inputs = (normalised(self.images_NHWC[part], self.saved.mean, self.saved.std) for part in parts)
-        with torch.autocast(self.images_NHWC.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
-            update_bn(inputs, self.saved.network)
 
     def _class_weights(self) -> torch.Tensor:
         """Weights (K,) under which every class has the same share of the training rows; 1 where they are even."""

@@ -173,10 +173,9 @@ def _finish_training(
                     watch(result)
         except KeyboardInterrupt:
             interrupted = True
-        settling = time.perf_counter()
-        training.settle()
-        settling = time.perf_counter() - settling
-        valid, n_valid = training.validate(), len(training.valid_index)
+        # Stopped within an epoch, the weights are no longer those that were scored.
+        valid = training.validate() if interrupted else results[-1].valid
+        n_valid = len(training.valid_index)
         saved = calibrated(training, run.path)
         save_model(saved, run.path)
         save_trained_on(prepared, run.path)
@@ -185,7 +184,7 @@ def _finish_training(
             "temperature": saved.temperature,
             "valid": valid | {"n": n_valid, "ci95": wilson_interval(round(valid["accuracy"] * n_valid), n_valid)},
             "seconds": {
-                "train": sum(result.seconds for result in results) + settling,
+                "train": sum(result.seconds for result in results),
                 "total": time.perf_counter() - start,
                 "per_image": cost.microseconds / 1e6,
             },
