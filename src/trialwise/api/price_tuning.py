@@ -7,7 +7,6 @@ from typing import Any
 
 from trialwise.api.prices import data_record, read_table, table_again
 from trialwise.api.runs import Watch, check_trials, drive, unwatched
-from trialwise.base.errors import UserError
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import fill, to_toml
@@ -68,10 +67,8 @@ def tune_prices(
         WorkError: The first trials all failed alike.
         Interrupted: Ctrl-C; `resume` goes on.
     """
-    check_trials(trials)
+    check_trials(trials, workers)
     check_out(out)
-    if workers is not None and workers < 1:
-        raise UserError(f"--workers: expected at least 1, got {workers}")
     given = settings if isinstance(settings, BacktestSettings) else fill(BacktestSettings, settings or {})
     table = read_table(csv, companions)
     table_train = train_part(table, given)  # too few days are refused before a run is made

@@ -54,14 +54,16 @@ def unwatched(event: Any) -> None:
     """The watcher of those who do not watch."""
 
 
-def check_trials(trials: int) -> None:
-    """Refuse a number of trials below 1.
+def check_trials(trials: int, workers: int | None = None) -> None:
+    """Refuse a number of trials, or of workers where one is given, below 1.
 
     Raises:
         UserError: Naming the option.
     """
     if trials < 1:
         raise UserError(f"--trials: expected at least 1, got {trials}")
+    if workers is not None and workers < 1:
+        raise UserError(f"--workers: expected at least 1, got {workers}")
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from typing import Any
 
 from trialwise.api.images.data import data_and_settings, data_document, prepared_again, run_record, save_trained_on
 from trialwise.api.runs import Watch, check_trials, drive, unwatched
-from trialwise.base.errors import UserError
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import changed, fill, flat, to_toml
@@ -62,10 +61,8 @@ def tune(
         WorkError: The first trials all failed alike.
         Interrupted: Ctrl-C; `resume` goes on.
     """
-    check_trials(trials)
+    check_trials(trials, workers)
     check_out(out)
-    if workers is not None and workers < 1:
-        raise UserError(f"--workers: expected at least 1, got {workers}")
     prepared, chosen = data_and_settings(data, recipe, settings, data_dir, watch, tuning=True)
     resolved = chosen.settings
     network_for(resolved, prepared.description)  # what cannot be built is refused before a run is made
