@@ -11,6 +11,7 @@ from trialwise.base.runs import RunFolder, check_out
 from trialwise.functions.landscape import landscape
 from trialwise.functions.objective import FunctionObjective, load_function
 from trialwise.functions.testbed import Problem, known_problem
+from trialwise.tuning.budgets import Budget
 from trialwise.tuning.driver import StudyPlan
 from trialwise.tuning.samplers import SamplerName, choose_sampler
 from trialwise.tuning.spaces import Parameter, space_document, space_from_document
@@ -73,9 +74,8 @@ def continue_optimize(run: RunFolder, watch: Watch) -> RunFolder:
     problem = _problem(settings["function"], center, given, Path(settings["folder"]))
     choice = choose_sampler(settings["sampler"], problem.space, pruning=False)
     plan = StudyPlan(
-        n_trials=settings["trials"],
+        budget=Budget(trials=settings["trials"]),
         max_epochs=1,
-        batch_size=1,
         direction="minimize",
         sampler=choice.name,
         seed=run.seed,

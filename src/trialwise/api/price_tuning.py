@@ -23,7 +23,9 @@ from trialwise.prices.splits import train_part
 from trialwise.prices.table import PriceTable
 from trialwise.training.checkpoints import Checkpoint
 from trialwise.training.device import free_cores
-from trialwise.tuning.driver import BATCH_OF_TRIALS, StudyPlan, trial_folder
+from trialwise.tuning.budgets import Budget
+from trialwise.tuning.driver import StudyPlan
+from trialwise.tuning.ledger import trial_folder
 from trialwise.tuning.samplers import SamplerName, choose_sampler
 from trialwise.tuning.spaces import space_from_document
 from trialwise.tuning.studies import TrialRecord
@@ -99,15 +101,14 @@ def _continue_tune(run: RunFolder, table: PriceTable, watch: Watch) -> RunFolder
     space = space_from_document(run.settings["space"])
     choice = choose_sampler(run.settings["sampler"], space, pruning=True)
     plan = StudyPlan(
-        n_trials=run.settings["trials"],
+        budget=Budget(trials=run.settings["trials"]),
         max_epochs=settings.epochs,
         first_rung=run.settings["first_rung"],
-        batch_size=BATCH_OF_TRIALS,
         direction="minimize",
         sampler=choice.name,
         seed=run.seed,
     )
-    n_workers = min(run.settings["workers"] or free_cores(), plan.n_trials)
+    n_workers = min(run.settings["workers"] or free_cores(), run.settings["trials"])
     objective = PriceObjective(table_train=table_train, settings=settings)
     facts = {
         "name": table.name,

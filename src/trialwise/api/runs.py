@@ -13,7 +13,7 @@ from trialwise.base.errors import Interrupted, UserError, WorkError
 from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder
 from trialwise.reports.verdicts import verdict
-from trialwise.tuning.driver import StudyPlan, run_study
+from trialwise.tuning.driver import StudyOver, StudyPlan, run_study
 from trialwise.tuning.spaces import Space
 from trialwise.tuning.studies import Study, TrialRecord, exclusive
 from trialwise.tuning.tasks import Pool
@@ -167,16 +167,18 @@ def drive(
     """
     start = time.perf_counter()
     interrupted = False
+    over: StudyOver | None = None
     with exclusive(run.path), ends_well(run):
         study = Study(run.path, plan.direction)
         run.reopen()
         try:
-            watch(Part(name=name, total=plan.n_trials))
+            watch(Part(name=name, total=plan.budget.trials))
             with (
                 closing(make_pool()) as pool,
                 closing(run_study(study, space, plan, pool, default=default)) as events,
             ):
                 for event in events:
+                    over = event if isinstance(event, StudyOver) else over
                     watch(event)
         except KeyboardInterrupt:
             interrupted = True
@@ -186,6 +188,7 @@ def drive(
             after(run, best)
         seconds = run.result.get("seconds", 0.0) + time.perf_counter() - start
         document = study_document(records, space, plan) | dict(facts) | {"seconds": seconds}
+        document |= {"stopped_by": over.stopped_by if over else None, "lockstep": plan.lockstep}
         write_json(run.path / "trials.json", [record.to_document() for record in records])
     finish(run, document, interrupted=interrupted, hint=f"trialwise study resume {run.label}")
     if best is None:

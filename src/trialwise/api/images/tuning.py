@@ -18,7 +18,9 @@ from trialwise.images.store import Prepared
 from trialwise.images.train import network_for
 from trialwise.training.checkpoints import Checkpoint
 from trialwise.training.device import free_cores, number_format, pick_device
-from trialwise.tuning.driver import BATCH_OF_TRIALS, StudyPlan, trial_folder
+from trialwise.tuning.budgets import Budget
+from trialwise.tuning.driver import StudyPlan
+from trialwise.tuning.ledger import trial_folder
 from trialwise.tuning.samplers import SamplerName, choose_sampler
 from trialwise.tuning.spaces import space_from_document
 from trialwise.tuning.studies import TrialRecord
@@ -95,15 +97,14 @@ def _continue_tune(run: RunFolder, prepared: Prepared, watch: Watch) -> RunFolde
     space = space_from_document(run.settings["space"])
     choice = choose_sampler(run.settings["sampler"], space, pruning=True)
     plan = StudyPlan(
-        n_trials=run.settings["trials"],
+        budget=Budget(trials=run.settings["trials"]),
         max_epochs=settings.epochs,
         first_rung=run.settings["first_rung"],
-        batch_size=BATCH_OF_TRIALS,
         direction="maximize",
         sampler=choice.name,
         seed=run.seed,
     )
-    n_workers = min(run.settings["workers"] or free_cores(), plan.n_trials)
+    n_workers = min(run.settings["workers"] or free_cores(), run.settings["trials"])
     objective = ImageObjective(
         prepared=prepared, settings=settings, split_seed=run.seed, dtype=run.settings["number_format"]
     )
