@@ -237,6 +237,5 @@ def test_paused_checkpoints_are_bounded(tmp_path):
 def test_a_budget_without_an_end_is_refused():
     with pytest.raises(UserError, match="a study needs an end"):
         Budget()
-    for bad in ({"trials": 0}, {"epochs": 0}, {"minutes": 0.0}, {"plateau": 0}):
-        with pytest.raises(UserError, match="expected"):
-            Budget(**bad)
+    with pytest.raises(UserError, match="a study needs an end"):
+        Budget(target=0.5)

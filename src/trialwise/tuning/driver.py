@@ -17,7 +17,7 @@ from trialwise.tuning.ledger import Ledger, LedgerTrial, trial_folder
 from trialwise.tuning.orders import Asynchronous, Halving, Lockstep, Order, Step
 from trialwise.tuning.rungs import Direction, rung_epochs
 from trialwise.tuning.samplers import SamplerName, sampler_for_each_trial
-from trialwise.tuning.spaces import Space
+from trialwise.tuning.spaces import Space, missing
 from trialwise.tuning.studies import Study
 from trialwise.tuning.tasks import Done, Failure, Message, Pool, Score, Task
 from trialwise.tuning.trials import Config, Trial
@@ -175,7 +175,7 @@ class _Driver:
     def _settle(self) -> None:
         """End what a killed driver left half-way."""
         for trial in list(self._ledger.trials.values()):
-            if len(trial.config) < len(self._space):
+            if missing(self._space, trial.config):
                 self._propose(trial.number)
             elif trial.number in self._ledger.open and trial.epochs >= self._plan.max_epochs:
                 self._ledger.end(trial.number, "complete")

@@ -9,7 +9,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from trialwise.tuning.rungs import Direction, rank_key
-from trialwise.tuning.spaces import Space, distributions
+from trialwise.tuning.spaces import Space
 from trialwise.tuning.studies import Study
 from trialwise.tuning.tasks import Score
 from trialwise.tuning.trials import Config
@@ -67,7 +67,7 @@ class Ledger:
         """Let the sampler propose trial `number`, or the rest of one that a killed driver was proposing."""
         if number == 0 and default is not None and not self.trials:
             self._study.enqueue(default)
-        self._study.ask(number, sampler, distributions(space))
+        self._study.ask(number, sampler, space)
         (record,) = self._study.records(range(number, number + 1))
         self.trials[number] = LedgerTrial(number=number, config=record.params)
         self.open.add(number)
