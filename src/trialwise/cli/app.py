@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from trialwise.base.errors import Interrupted, TrialwiseError, UserError
+from trialwise.base.passwords import without_passwords
 from trialwise.base.runs import versions
 
 app = App(
@@ -121,11 +122,11 @@ def run(arguments: Sequence[str]) -> int:
     try:
         app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {without_passwords(str(error))}", file=sys.stderr)
         print("hint: trialwise --help, or --help after a command", file=sys.stderr)
         return 2
     except TrialwiseError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {without_passwords(str(error))}", file=sys.stderr)
         if isinstance(error, UserError) and not error.hint:
             print("hint: --help after the command shows what it takes", file=sys.stderr)
         return error.exit_code
