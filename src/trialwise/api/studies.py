@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from trialwise.api.runs import Watch, check_trials, unwatched
-from trialwise.api.study_places import is_running, seen_study, storage_of
+from trialwise.api.study_places import is_running, move_storage, seen_study, storage_of
 from trialwise.base.errors import TrialwiseError, UserError
 from trialwise.base.files import runs_folder
 from trialwise.base.runs import RunFolder
@@ -15,12 +15,15 @@ from trialwise.tuning.winner import best_record, counts
 KINDS = ("optimize", "image-tune", "price-tune")  # the kinds of run that hold a study
 
 
-def resume(run: RunFolder | Path | str, *, trials: int | None = None, watch: Watch = unwatched) -> RunFolder:
+def resume(
+    run: RunFolder | Path | str, *, trials: int | None = None, storage: str | None = None, watch: Watch = unwatched
+) -> RunFolder:
     """Go on with a study where it stopped.
 
     Args:
         run: Its run folder, or the folder's name in the runs folder.
         trials: Trials in all, those done included; by default as many as it was made for.
+        storage: Where its database is now, if it has moved; or its URL with the password that run folders do not keep.
         watch: See `api.Watch`.
 
     Returns:
@@ -30,7 +33,8 @@ def resume(run: RunFolder | Path | str, *, trials: int | None = None, watch: Wat
         UserError: It is no study, it runs now, or it already has more trials.
         Interrupted: Ctrl-C, after what exists was saved.
     """
-    opened = _open_study(run)
+    opened = open_study(run)
+    move_storage(opened, storage)
     if trials is not None:
         check_trials(trials)
         if trials < opened.settings["trials"]:
@@ -80,7 +84,7 @@ def _study_folders() -> set[Path]:
 
 def show_study(run: RunFolder | Path | str) -> dict[str, Any]:
     """A study as it stands: "status" ("stopped" where its driver is gone), "counts", "best", "trials", its result."""
-    opened = _open_study(run)
+    opened = open_study(run)
     with seen_study(opened) as study:
         records = study.records()
     best = best_record(records, study.direction)
@@ -105,7 +109,12 @@ def _status(run: RunFolder) -> str:
     return "stopped" if status == "running" and not is_running(run) else status
 
 
-def _open_study(run: RunFolder | Path | str) -> RunFolder:
+def open_study(run: RunFolder | Path | str) -> RunFolder:
+    """The run folder, where it is one of a study.
+
+    Raises:
+        UserError: It is no run folder, or one of other work.
+    """
     opened = run if isinstance(run, RunFolder) else RunFolder.open(run)
     if opened.kind not in KINDS:
         raise UserError(
