@@ -30,6 +30,21 @@ def storage_on_record(given: str | None) -> str | None:
     return storage_url(given)
 
 
+def checked_storage(given: str | None) -> str | None:
+    """`storage_on_record`, once the database was opened and found fit to hold a study.
+
+    Raises:
+        UserError: It cannot be used.
+        WorkError: It cannot be reached.
+    """
+    url = storage_on_record(given)
+    if url is not None:
+        from trialwise.integrations.storages import prepare
+
+        prepare(url)
+    return url
+
+
 def storage_of(run: RunFolder) -> str | None:
     """The URL of the database that holds the run's study; None for the journal."""
     return run.settings.get("search", {}).get("storage")

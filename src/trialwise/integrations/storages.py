@@ -71,7 +71,7 @@ def driving(
     """
     token = secrets.token_hex(4)
     arguments: dict[str, Any] = {"connect_args": connect_arguments(url, who=driver_name(token))}
-    _close(_opened(url, dict(arguments), make_tables=True))  # makes and checks the tables, for which it needs two
+    prepare(url)
     if is_postgres(url):
         arguments |= {"pool_size": 1, "max_overflow": 0}
     storage = _opened(
@@ -82,6 +82,16 @@ def driving(
         yield _steady(storage, url, patience_seconds=patience_seconds, say=say, hint=hint)
     finally:
         _close(storage)
+
+
+def prepare(url: str) -> None:
+    """Make the tables where there are none, and see that they can be used.
+
+    Raises:
+        UserError: The database cannot be used.
+        WorkError: It cannot be reached.
+    """
+    _close(_opened(url, {"connect_args": connect_arguments(url, who="trialwise")}, make_tables=True))
 
 
 def driver_of(url: str, study_name: str) -> str | None:

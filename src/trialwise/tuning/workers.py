@@ -70,12 +70,14 @@ class Pool(Protocol):
 
 def run_task(objective: Objective, task: Task) -> Iterator[Message]:
     """The messages of one task: a `Score` for each epoch, then `Done` or `Failure`."""
-    trial = task.trial
+    trial = _from_its_first_epoch(task.trial)
     epoch = trial.epochs_done
     try:
         with closing(_as_generator(objective(task.config, trial))) as scores:
             for score in scores:
                 epoch += 1
+                if epoch <= task.trial.epochs_done:
+                    continue  # on record already
                 if not math.isfinite(score):
                     yield Failure(number=trial.number, reason=f"the score after epoch {epoch} is {float(score)}")
                     return
@@ -90,6 +92,14 @@ def run_task(objective: Objective, task: Task) -> Iterator[Message]:
         yield Failure(number=trial.number, reason=f"the objective ended after {epoch} of {task.until_epoch} epochs")
     else:
         yield Done(number=trial.number)
+
+
+def _from_its_first_epoch(trial: Trial) -> Trial:
+    """The trial, to be run from its first epoch again where the objective left nothing behind to go on from."""
+    left = trial.folder.iterdir() if trial.folder and trial.folder.is_dir() else ()
+    if trial.folder is None or any(not path.name.startswith(".") for path in left):
+        return trial
+    return dataclasses.replace(trial, epochs_done=0)
 
 
 def _as_generator(scores: Iterator[float]) -> Any:
