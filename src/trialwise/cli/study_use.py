@@ -1,5 +1,6 @@
 """`trialwise study export`, `trialwise study compare` and `trialwise study dashboard`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,6 +85,7 @@ def dashboard(
     def started(address: str) -> None:
         document = {"schema": "trialwise.dashboard/1", "address": address}
         give(document, f"optuna-dashboard: {address}", json=output.json, out=output.out)
+        sys.stdout.flush()  # whoever reads it waits for it
         say("Ctrl-C ends it")
 
     api.study_dashboard(study, port=port, started=started)

@@ -251,7 +251,7 @@ def _no_connection(url: str, error: Any) -> TrialwiseError:
     if error.pgconn is not None and error.pgconn.needs_password:
         return UserError(
             f"{place}: it asks for a password, and none was found",
-            hint="export PGPASSWORD=..., or a line in ~/.pgpass; run folders keep no passwords",
+            hint="export PGPASSWORD, or a line in ~/.pgpass; run folders keep no passwords",
         )
     said = " ".join(str(error).split())
     if error.pgconn is not None and error.pgconn.used_password:
