@@ -29,7 +29,7 @@ def objective(config, trial):
         time.sleep(0.02)
         yield scale * (config["x"] - 0.3) ** 2 + 1 / epoch
 """
-TUNE = ["tune", "model:objective", "--space", "space.toml", "--epochs", "9", "--trials", "12", "--seed", "5"]
+TUNE = ["tune", "model:objective", "--space", "space.toml", "--epochs", "9", "--trials", "12"]
 TUNE += ["--workers", "2"]
 
 
