@@ -136,6 +136,20 @@ def test_sqlite_gives_the_table_of_the_journal(capsys):
     assert result(capsys, "study", "show", "b")["storage"] == f"sqlite:///{Path('studies.db').absolute()}"
 
 
+def test_a_study_goes_on_where_its_database_has_moved_to_and_nowhere_else(capsys):
+    result(capsys, "optimize", "branin", "--trials", "4", "--out", "a", "--storage", "sqlite:///old.db")
+    whole = result(capsys, "optimize", "branin", "--trials", "6", "--out", "b")
+    assert run(["study", "resume", "a", "--trials", "6", "--storage", "sqlite:///empty.db"]) == 2
+    assert "holds no study a-" in capsys.readouterr().err
+    Path("old.db").rename("new.db")
+    assert run(["study", "show", "a"]) == 2
+    moved = result(capsys, "study", "resume", "a", "--trials", "6", "--storage", "sqlite:///new.db")
+    assert rows(moved) == rows(whole)
+    assert result(capsys, "study", "show", "a")["n_trials"] == 6
+    assert run(["study", "resume", "b", "--storage", "sqlite:///new.db"]) == 2
+    assert "is in its run folder" in capsys.readouterr().err
+
+
 def test_studies_are_exported_to_the_last_digit(capsys):
     document = result(capsys, *TUNE, "--out", "a")
     answer = result(capsys, "study", "export", "a", "--to", "a.csv", "--scores-to", "scores.csv")

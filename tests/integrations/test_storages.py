@@ -53,7 +53,7 @@ def test_a_study_in_a_database_is_read_back_as_it_was_written(url, tmp_path):
     with reading(url) as storage:
         assert Study(tmp_path, storage=storage, name="one").records() == written
         assert study_names(storage) == ["one"]
-        with pytest.raises(UserError, match="no study two yet"):
+        with pytest.raises(UserError, match="holds no study two"):
             Study(tmp_path, storage=storage, name="two")
     assert [record.scores for record in written] == [{1: 0.0}, {1: 0.125}, {1: 0.25}]
     assert [record.notes for record in written] == [{"note": 0}, {"note": 1}, {"note": 2}]

@@ -83,14 +83,26 @@ def driven_study(run: RunFolder, direction: Direction, watch: Watch) -> Iterator
         from trialwise.integrations.storages import driving
 
         if has_password(url):
-            watch(Note(text="the password is not kept: to go on later, PGPASSWORD or ~/.pgpass must have it"))
+            watch(
+                Note(
+                    text="the password is not kept, and in a URL other users can see it: better PGPASSWORD or ~/.pgpass"
+                )
+            )
         name = _study_name(run)
         with driving(url, name, say=lambda text: watch(Note(text=text))) as storage:
-            study = Study(run.path, direction, storage=storage, name=name)
-            if ABOUT not in study.optuna.user_attrs:
-                about = {"run": str(run.path), "host": socket.gethostname(), "kind": run.kind}
-                study.optuna.set_user_attr(ABOUT, about)
-            yield study
+            yield _made_or_found(run, direction, storage, name)
+
+
+def _made_or_found(run: RunFolder, direction: Direction, storage: Any, name: str) -> Study:
+    """The study in its database; made there once, so that one that is gone is not begun anew unnoticed."""
+    if run.record.get("study_made"):
+        return Study(run.path, storage=storage, name=name)
+    study = Study(run.path, direction, storage=storage, name=name)
+    about = {"run": str(run.path), "host": socket.gethostname(), "kind": run.kind}
+    study.optuna.set_user_attr(ABOUT, about)
+    run.record["study_made"] = True
+    run.save()
+    return study
 
 
 def _study_name(run: RunFolder) -> str:

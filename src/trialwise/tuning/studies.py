@@ -97,8 +97,9 @@ class Study:
             self.storage, known = storage, [s.study_name for s in storage.get_all_studies() if s.study_name == name]
         if not known:
             if direction is None:
-                where = f"{folder / JOURNAL} holds no study yet" if storage is None else f"there is no study {name} yet"
-                raise UserError(where)
+                if storage is None:
+                    raise UserError(f"{folder / JOURNAL} holds no study yet")
+                raise UserError(f"the database holds no study {name}", hint="is it the right one? --storage names it")
             optuna.create_study(storage=self.storage, study_name=name, direction=direction)
         self.optuna = optuna.load_study(storage=self.storage, study_name=name)
         self.direction: Direction = "minimize" if self.optuna.direction == StudyDirection.MINIMIZE else "maximize"
