@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trialwise.api.runs import Note, Watch, unwatched
-from trialwise.api.tuning import Search, Tunable, run_tuning, search_record
+from trialwise.api.tuning import Search, Tunable, run_tuning, search_of, search_record
 from trialwise.base.errors import UserError
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out
@@ -125,7 +125,7 @@ def _root(file: Path, module: Any) -> Path:
 
 def _continue(run: RunFolder, own: OwnObjective, watch: Watch) -> RunFolder:
     space = space_from_document(run.settings["space"])
-    if own.function is not None:
+    if own.function is not None and search_of(run).cluster.ray is None:
         watch(Note(text=f"{own.reference} cannot be imported by other processes: trials run here, one at a time"))
     tuned = Tunable(
         name=f"tune {own.reference}",
@@ -135,6 +135,7 @@ def _continue(run: RunFolder, own: OwnObjective, watch: Watch) -> RunFolder:
         max_epochs=run.settings["epochs"],
         default=default_config(space),
         in_process=own.function is not None,
+        code=own.folder,
         facts={"objective": own.reference, "score": "score"},
         keep=lambda run, best: _keep_winner(run, best, own),
     )

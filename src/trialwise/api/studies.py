@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from trialwise.api.clusters import move_cluster
 from trialwise.api.runs import Watch, unwatched
 from trialwise.api.study_places import is_running, move_storage, seen_study, storage_of
 from trialwise.api.tuning import search_of, search_record
@@ -25,7 +26,12 @@ KINDS = {
 
 
 def resume(
-    run: RunFolder | Path | str, *, trials: int | None = None, storage: str | None = None, watch: Watch = unwatched
+    run: RunFolder | Path | str,
+    *,
+    trials: int | None = None,
+    storage: str | None = None,
+    ray: str | None = None,
+    watch: Watch = unwatched,
 ) -> RunFolder:
     """Go on with a study where it stopped.
 
@@ -33,6 +39,7 @@ def resume(
         run: Its run folder, or the folder's name in the runs folder.
         trials: Trials in all, those done included; by default as many as it was made for.
         storage: Where its database is now, if it has moved; or its URL with the password that run folders do not keep.
+        ray: The address of the Ray cluster, if it is another one now; "none" to go on in this machine's processes.
         watch: See `api.Watch`.
 
     Returns:
@@ -44,6 +51,7 @@ def resume(
     """
     opened = open_study(run)
     move_storage(opened, storage)
+    move_cluster(opened, ray)
     if trials is not None:
         search = search_of(opened)
         more = dataclasses.replace(search, trials=trials)

@@ -4,8 +4,10 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+from trialwise.api.clusters import checked_cluster, ray_pool
 from trialwise.api.runs import Part, Watch, ends_well, finish
 from trialwise.api.study_places import checked_storage, driven_study
 from trialwise.base.errors import WorkError
@@ -42,6 +44,7 @@ class Tunable:
         default: The untuned configuration, tried first.
         deterministic: Whether one configuration is known to give one score always.
         in_process: Whether trials run here, one after the other, and not in processes of their own.
+        code: The folder from which the user's own modules are imported; they are sent to the nodes of a cluster.
         facts: What the result should say beside the trials.
         keep: Called with the winner at the end, to put what it left behind into the run folder.
     """
@@ -55,6 +58,7 @@ class Tunable:
     default: Config | None = None
     deterministic: bool = False
     in_process: bool = False
+    code: Path | None = None
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     keep: Callable[[RunFolder, TrialRecord], None] | None = None
 
@@ -71,6 +75,7 @@ def search_record(search: Search, *, trials: int) -> dict[str, Any]:
     """
     given = search if isinstance(search, SearchSettings) else fill(SearchSettings, search or {})
     known = given.trials or (None if given.has_end() else trials)
+    checked_cluster(given.cluster)
     return dataclasses.asdict(dataclasses.replace(given, trials=known, storage=checked_storage(given.storage)))
 
 
@@ -96,9 +101,6 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
     search = search_of(run)
     plan = _plan(search, tuned, run.seed)
     choice = choose_sampler(search.sampler, tuned.space, pruning=tuned.max_epochs > 1)
-    in_process = tuned.in_process and search.trial_minutes is None  # what hangs here could not be ended
-    n_workers = 1 if tuned.in_process else search.workers or _free_cores()
-    n_workers = min(n_workers, search.trials or n_workers)
     facts = {"max_epochs": tuned.max_epochs, "sampler": choice.name, "sampler_reason": choice.reason}
     facts |= {"lockstep": search.lockstep}
     interrupted = False
@@ -108,9 +110,10 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
         try:
             watch(Part(name=tuned.name, total=search.trials))
             with (
-                closing(_pool(tuned.objective, n_workers, in_process=in_process)) as pool,
+                closing(_pool(run, search, tuned, watch)) as pool,
                 closing(run_study(study, tuned.space, plan, pool, default=tuned.default)) as events,
             ):
+                facts |= {"workers": pool.capacity}
                 for event in events:
                     over = event if isinstance(event, StudyOver) else over
                     watch(event)
@@ -124,7 +127,7 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
         document = (
             study_document(records, tuned)
             | facts
-            | {"workers": n_workers, "stopped_by": over.stopped_by if over else None}
+            | {"stopped_by": over.stopped_by if over else None}
             | dict(tuned.facts)
         )
         write_json(run.path / "trials.json", [record.to_document() for record in records])
@@ -159,8 +162,13 @@ def _plan(search: SearchSettings, tuned: Tunable, seed: int) -> StudyPlan:
     )
 
 
-def _pool(objective: Objective, n_workers: int, *, in_process: bool) -> Pool:
-    return InlinePool(objective) if in_process else ProcessPool(objective, n_workers)
+def _pool(run: RunFolder, search: SearchSettings, tuned: Tunable, watch: Watch) -> Pool:
+    if search.cluster.ray is not None:
+        return ray_pool(run, search, tuned.objective, tuned.code, watch)
+    if tuned.in_process and search.trial_minutes is None:  # what hangs in this process could not be ended
+        return InlinePool(tuned.objective)
+    n_workers = 1 if tuned.in_process else search.workers or _free_cores()
+    return ProcessPool(tuned.objective, min(n_workers, search.trials or n_workers))
 
 
 def _free_cores() -> int:

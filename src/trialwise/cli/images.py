@@ -7,11 +7,10 @@ from cyclopts import Parameter
 
 from trialwise.base.errors import UserError
 from trialwise.base.runs import check_out
-from trialwise.cli.options import Config, DataDir, Output, Search, Set, given_values, option
+from trialwise.cli.options import Config, DataDir, Output, Search, StudyOptions, Set, given_values, option
 from trialwise.cli.output import give, watching
 from trialwise.images.recipes import RecipeName
 from trialwise.images.settings import TrainSettings
-from trialwise.tuning.settings import SearchSettings
 
 LEFT_OUT_NAMED = 5
 DATA_HELP = (
@@ -101,7 +100,7 @@ def tune(
     image_size: ImageSize = None,
     data_dir: DataDir = None,
     config: Config = None,
-    search: Search = SearchSettings(),  # noqa: B008
+    search: Search = StudyOptions(),  # noqa: B008
     output: Output = Output(),  # noqa: B008
 ) -> None:
     """Search learning rate, batch size, dropout, weight decay and width, with pruning."""

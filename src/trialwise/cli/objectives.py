@@ -5,10 +5,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from trialwise.cli.options import Output, Params, Search, given_space
+from trialwise.cli.options import Output, Params, Search, StudyOptions, given_space
 from trialwise.cli.output import give, watching
 from trialwise.tuning.rungs import Direction
-from trialwise.tuning.settings import SearchSettings
 
 
 def tune(
@@ -23,7 +22,7 @@ def tune(
     param: Params = (),
     epochs: Annotated[int, Parameter(help="Epochs of a trial that is never pruned; 1: nothing is pruned")] = 1,
     direction: Annotated[Direction, Parameter(help="Whether the lowest or the highest score wins")] = "minimize",
-    search: Search = SearchSettings(),  # noqa: B008
+    search: Search = StudyOptions(),  # noqa: B008
     output: Output = Output(),  # noqa: B008
 ) -> None:
     """Tune a model of your own: any generator that yields one score an epoch."""

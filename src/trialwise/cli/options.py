@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from trialwise.base.errors import UserError
 from trialwise.base.settings import fill, line_of_key, options_of, read_toml, unknown_name
-from trialwise.tuning.settings import SearchSettings
+from trialwise.tuning.settings import ClusterSettings, SearchSettings
 from trialwise.tuning.spaces import Parameter as SpaceParameter
 from trialwise.tuning.spaces import parse_parameter, read_space
 
@@ -50,7 +50,13 @@ Params = Annotated[
     Parameter(negative="", help="A parameter's range, NAME=LOW:HIGH, NAME=LOW:HIGH:log or NAME=A,B,C; again for each"),
 ]
 # How a study searches: the same options wherever something is tuned.
-Search = Annotated[SearchSettings, Parameter(name="*", group="Study", negative="")]
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StudyOptions(SearchSettings):  # noqa: D101
+    __doc__ = SearchSettings.__doc__
+    cluster: Annotated[ClusterSettings, Parameter(name="*", group="Cluster")] = ClusterSettings()
+
+
+Search = Annotated[StudyOptions, Parameter(name="*", group="Study", negative="")]
 
 
 def given_space(file: Path | None, params: Sequence[str]) -> dict[str, SpaceParameter]:

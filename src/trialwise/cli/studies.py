@@ -76,6 +76,9 @@ def resume(
     storage: Annotated[
         str | None, Parameter(help="Where its database is now, if it has moved, or with the password that is not kept")
     ] = None,
+    ray: Annotated[
+        str | None, Parameter(help="The address of its Ray cluster, if it is another one now; none: go on without one")
+    ] = None,
     output: Output = Output(),  # noqa: B008
 ) -> None:
     """Go on with a study where it stopped, with its own seed and settings."""
@@ -83,7 +86,7 @@ def resume(
 
     check_out(output.out)
     with watching() as watch:
-        opened = api.resume(run, trials=trials, storage=storage, watch=watch)
+        opened = api.resume(run, trials=trials, storage=storage, ray=ray, watch=watch)
     text = f"{opened.result['verdict']}\nreport: {opened.label}/report.html"
     give(opened.result, text, json=output.json, out=output.out)
 

@@ -7,6 +7,36 @@ from trialwise.tuning.samplers import SamplerName
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ClusterSettings:
+    """Where trials run, when one machine is not enough. The sentences below are the options' help.
+
+    Attributes:
+        ray: Run the trials on the Ray cluster at this address: auto for the one of this machine, HOST:6379 from one of
+            its nodes, ray://HOST:10001 from anywhere.
+        cpus_per_trial: Processors of one trial, and its threads.
+        gpus_per_trial: GPUs of one trial; 0.5 for two trials on each.
+        checkpoints: Where trials' checkpoints are kept: a folder that all nodes see, or a URL for fsspec, e.g.
+            s3://bucket/folder; left out, the run folder, which all nodes must then see.
+    """
+
+    ray: str | None = None
+    cpus_per_trial: int = 1
+    gpus_per_trial: float = 0.0
+    checkpoints: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.cpus_per_trial < 1:
+            raise UserError(f"--cpus-per-trial: expected at least 1, got {self.cpus_per_trial}")
+        gpus = self.gpus_per_trial
+        if not 0 <= gpus < float("inf") or (gpus > 1 and gpus != int(gpus)):
+            raise UserError(f"--gpus-per-trial: expected a share of one GPU or a whole number, got {gpus:g}")
+        if self.ray is None and self != ClusterSettings():
+            raise UserError(
+                "--cpus-per-trial, --gpus-per-trial and --checkpoints are for a Ray cluster", hint="--ray auto"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class SearchSettings:
     """How to search, whatever is tuned. The sentences below are the options' help.
 
@@ -19,7 +49,8 @@ class SearchSettings:
         target: End the study once a trial's value is as good as this.
         lockstep: Compare trials in batches of nine; the table of trials does not depend on the number of workers.
         trial_minutes: End a trial that gives no score for so many minutes.
-        workers: Processes of one thread each; left out, the cores that are free.
+        workers: Processes of one thread each; left out, the cores that are free. On a Ray cluster, trials at once;
+            left out, as many as it has room for.
         sampler: What proposes the trials; auto picks what fits the space and says why.
         storage: The database that keeps the study: sqlite:///FILE or postgresql://USER@HOST/DATABASE, the password from
             PGPASSWORD or ~/.pgpass; left out, a journal in the run folder.
@@ -35,6 +66,7 @@ class SearchSettings:
     workers: int | None = None
     sampler: SamplerName = "auto"
     storage: str | None = dataclasses.field(default=None, repr=False)  # it may hold a password
+    cluster: ClusterSettings = ClusterSettings()
 
     def __post_init__(self) -> None:
         for name in ("trials", "workers", "epochs_total", "until_plateau"):

@@ -1,0 +1,313 @@
+"""Trials run on a Ray cluster, an actor for each that runs at once, wherever a node has room."""
+
+import logging
+import os
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("RAY_SCHEDULER_EVENTS", "0")  # read when ray is imported; they would end up on stdout
+import ray
+from ray.exceptions import ActorDiedError, OutOfMemoryError, RayError, RayTaskError
+
+from trialwise.base.errors import TrialwiseError, UserError, WorkError
+from trialwise.integrations.ray_nodes import Shipment, Worker, package_versions
+from trialwise.integrations.trial_archives import TrialArchives
+from trialwise.tuning.ledger import trial_folder
+from trialwise.tuning.settings import ClusterSettings
+from trialwise.tuning.tasks import Done, Failure, Message, Score, Task
+from trialwise.tuning.trials import Objective
+
+CONNECT_SECONDS = 10.0
+FAILED_STARTS = 5  # so many workers in a row that died before they were ready end the study
+SILENT_SECONDS = 30.0  # then it is said that the cluster has no room
+ELSEWHERE = "elsewhere.txt"  # in the run folder's place of a trial whose checkpoint is in the archives
+
+
+class RayPool:
+    """Runs tasks on a Ray cluster that is there already.
+
+    Each of the `capacity` places is an actor, which is started when it is first needed and then runs one trial after
+    the other. An actor that dies with its process or node is replaced as soon as a node has room for another, and its
+    trial fails with `lost`, so that the driver may start it again: it goes on from its checkpoint, on any node. A task
+    waits where there is no room; the first actor that is free takes it.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        cluster: ClusterSettings,
+        *,
+        run_folder: Path,
+        study: str,
+        n_workers: int | None = None,
+        n_trials: int | None = None,
+        code: Path | None = None,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """Connect to the cluster.
+
+        Args:
+            objective: Shipped once.
+            cluster: Where it is and what a trial needs.
+            run_folder: The study's.
+            study: The study's name, unique among those that share its checkpoints' place.
+            n_workers: The most trials at once; None for as many as the cluster has room for now.
+            n_trials: Of the study; never more at once.
+            code: The folder from which the user's own modules are imported.
+            say: Told what people should know.
+
+        Raises:
+            UserError: The cluster has no node that a trial fits on, or the checkpoints' place cannot be written to.
+            WorkError: The cluster cannot be reached.
+        """
+        self._say = say
+        self._archives = TrialArchives(cluster.checkpoints, study) if cluster.checkpoints else None
+        if self._archives is not None:
+            self._archives.check()
+        self._run_folder = run_folder
+        self._is_ours = _connect(cluster)
+        try:
+            n_workers = n_workers or _room(cluster)
+            self.capacity = min(n_workers, n_trials or n_workers)
+            shipment = Shipment(
+                n_threads=cluster.cpus_per_trial,
+                modules=own_modules(code) if code else {},
+                archives=self._archives,
+                run_folder=run_folder.absolute(),
+            )
+            actor = ray.remote(num_cpus=cluster.cpus_per_trial, num_gpus=cluster.gpus_per_trial)(Worker)
+            shipped = [ray.put(ray.cloudpickle.dumps(objective))]
+            self._new_actor = lambda: actor.remote(shipped, shipment)
+        except BaseException:
+            self._disconnect()
+            raise
+        self._places: list[_Place] = []
+        self._waiting: deque[Task] = deque()
+        self._failed_starts = 0
+        self._forget_ended()
+
+    def start(self, task: Task) -> None:
+        """Give the task to a free actor, or have it wait for one that is being started."""
+        n_running = len(self._waiting) + sum(place.task is not None for place in self._places)
+        assert n_running < self.capacity, f"all {self.capacity} places are taken"
+        self._forget_ended()
+        if self._archives is not None and task.trial.folder is not None and not task.trial.folder.exists():
+            task.trial.folder.mkdir(parents=True)
+            (task.trial.folder / ELSEWHERE).write_text(f"{self._archives.place}\n", encoding="utf-8")
+        self._waiting.append(task)
+        self._assign()
+
+    def receive(self, timeout_seconds: float | None = None) -> Message | None:
+        """The next message of any actor."""
+        until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        silent_since, said = time.monotonic(), False
+        while self._waiting or any(place.task for place in self._places):
+            left = SILENT_SECONDS if until is None else max(0.0, min(SILENT_SECONDS, until - time.monotonic()))
+            pending = {place.pending: place for place in self._places if place.pending is not None}
+            ready, _ = ray.wait(list(pending), num_returns=1, timeout=left)
+            if ready:
+                place = pending[ready[0]]
+                self._places.remove(place)
+                self._places.append(place)  # the others are asked first the next time
+                message = self._heard(place)
+                if message is not None:
+                    return message
+            elif until is not None and time.monotonic() >= until:
+                return None
+            if not said and self._waiting and time.monotonic() - silent_since > SILENT_SECONDS:
+                self._say(f"{len(self._waiting)} trials wait: no node of the cluster has room for them now")
+                said = True
+        return None
+
+    def stop(self, number: int) -> None:
+        """Kill the trial's actor; another is started when it is needed."""
+        self._waiting = deque(task for task in self._waiting if task.trial.number != number)
+        for place in [place for place in self._places if place.task and place.task.trial.number == number]:
+            self._drop(place)
+        self._assign()
+
+    def close(self) -> None:
+        """Kill all actors and leave the cluster."""
+        with suppress(Exception):  # a cluster that is gone must not hide why the study ended
+            self._forget_ended()
+        self._waiting.clear()
+        for place in list(self._places):
+            self._drop(place)
+        self._disconnect()
+
+    def _heard(self, place: "_Place") -> Message | None:
+        """The message that a place has for us; None where it only says that it is ready."""
+        task = place.task
+        try:
+            answer = ray.get(place.pending)
+        except RayError as error:
+            self._drop(place)
+            if task is None:
+                self._failed_start(error)
+                self._assign()
+                return None
+            return _loss(task.trial.number, error)
+        place.pending = None
+        if task is None:
+            self._check(answer)
+            self._failed_starts = 0
+            place.is_ready = True
+            self._assign()
+            return None
+        if isinstance(answer, Score):
+            place.pending = place.actor.go_on.remote()
+        else:
+            place.task = None
+            if answer == Done(number=task.trial.number) and task.until_epoch >= task.trial.max_epochs:
+                self._bring_home(task)
+            self._assign()
+        return answer
+
+    def _assign(self) -> None:
+        """Give waiting tasks to free actors, and start as many actors as still lack."""
+        for place in self._places:
+            if place.is_ready and place.task is None and self._waiting:
+                place.task = self._waiting.popleft()
+                place.pending = place.actor.begin.remote(place.task)
+        n_starting = sum(not place.is_ready for place in self._places)
+        for _ in range(min(len(self._waiting) - n_starting, self.capacity - len(self._places))):
+            actor = self._new_actor()
+            self._places.append(_Place(actor, actor.about.remote()))
+
+    def _drop(self, place: "_Place") -> None:
+        self._places.remove(place)
+        with suppress(Exception):  # it is dead already
+            ray.kill(place.actor)
+
+    def _check(self, about: dict[str, Any]) -> None:
+        here = package_versions()
+        other = [f"{name} {about['versions'][name]} (here {here[name]})" for name in here if about["versions"][name] != here[name]]
+        if other:
+            raise UserError(
+                f"the node {about['node']} has {', '.join(other)}: its scores would not be comparable",
+                hint="install the same packages on all nodes",
+            )
+        if self._archives is None and not about["sees_run_folder"]:
+            raise UserError(
+                f"the node {about['node']} does not see {self._run_folder}",
+                hint="--checkpoints PATH_OR_URL that all nodes see, or --out on a folder that they share",
+            )
+
+    def _failed_start(self, error: RayError) -> None:
+        self._failed_starts += 1
+        if self._failed_starts < FAILED_STARTS and not getattr(error, "actor_init_failed", False):
+            return
+        said = str(error).strip().splitlines()
+        raise WorkError(
+            f"no worker can be started on the Ray cluster: {said[-1] if said else type(error).__name__}",
+            hint="trialwise and what the objective needs must be installed on all nodes, in the same versions",
+        )
+
+    def _bring_home(self, task: Task) -> None:
+        """Put what a complete trial left behind into the run folder."""
+        trial = task.trial
+        if self._archives is not None and trial.folder is not None:
+            self._archives.bring(trial.folder, trial.number, trial.max_epochs)
+            self._archives.forget(trial.number)
+
+    def _forget_ended(self) -> None:
+        """Drop the archives of the trials whose place in the run folder the driver has deleted."""
+        if self._archives is None:
+            return
+        for number in self._archives.numbers():
+            if not trial_folder(self._run_folder, number).exists():
+                self._archives.forget(number)
+
+    def _disconnect(self) -> None:
+        if self._is_ours:
+            ray.shutdown()
+
+
+class _Place:
+    """An actor, what it was last asked, and the task it is on."""
+
+    def __init__(self, actor: Any, pending: Any) -> None:
+        self.actor = actor
+        self.pending = pending
+        self.is_ready = False
+        self.task: Task | None = None
+
+
+def _connect(cluster: ClusterSettings) -> bool:
+    """Connect to the cluster; whether that was needed, because no one in this process had done it before."""
+    assert cluster.ray is not None
+    if ray.is_initialized():
+        return False
+    _check_address(cluster.ray)
+    try:
+        ray.init(address=cluster.ray, logging_level=logging.ERROR, log_to_driver=True)
+    except (Exception, SystemExit) as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise WorkError(
+            f"--ray {cluster.ray}: no Ray cluster can be reached: {said[0]}",
+            hint="on its first machine: ray start --head; the same versions of Ray and Python everywhere",
+        ) from None
+    return True
+
+
+def _check_address(address: str) -> None:
+    """See that somebody listens there: Ray itself would try for minutes, or end the process."""
+    if "local" in (address, address.partition("://")[0]):
+        raise UserError("--ray local: expected the address of a cluster that runs", hint="ray start --head; --ray auto")
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        if address == "auto":
+            return
+        raise UserError(f"--ray {address}: expected auto, HOST:6379 or ray://HOST:10001")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise WorkError(
+            f"--ray {address}: nobody answers: {error}", hint="is the cluster running, and the address right?"
+        ) from None
+
+
+def _room(cluster: ClusterSettings) -> int:
+    """How many trials the nodes that are there now can run at once."""
+    needs = {"CPU": float(cluster.cpus_per_trial), "GPU": cluster.gpus_per_trial}
+    needs = {name: need for name, need in needs.items() if need}
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    room = sum(int(min(node.get(name, 0.0) / need for name, need in needs.items()) + 1e-9) for node in nodes)
+    if not room:
+        needed = " and ".join(f"{need:g} {name}s" for name, need in needs.items())
+        raise UserError(
+            f"no node of the Ray cluster has {needed} for a trial",
+            hint="smaller --cpus-per-trial or --gpus-per-trial; or --workers N, where nodes are still to come",
+        )
+    return room
+
+
+def _loss(number: int, error: RayError) -> Failure:
+    """The failure of a trial whose actor is gone."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, OutOfMemoryError) or "running low on memory" in str(error):
+        return Failure(number=number, reason="out of memory (Ray ended its worker)", lost=True)
+    if isinstance(error, RayTaskError):  # not the objective's: those are messages
+        return Failure(number=number, reason=lines[-1], traceback=str(error))
+    why = lines[-1] if isinstance(error, ActorDiedError) and lines else type(error).__name__
+    return Failure(number=number, reason=f"its worker or node is gone ({why})", lost=True, blameless=True)
+
+
+def own_modules(code: Path) -> dict[str, bytes]:
+    """The modules that this process has imported from below `code`, by their path below it; no installed packages."""
+    found: dict[str, bytes] = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file is None or name.partition(".")[0] == "trialwise":
+            continue
+        path = Path(file).absolute()
+        is_installed = "site-packages" in path.parts or path.is_relative_to(sys.prefix)
+        if path.suffix == ".py" and path.is_relative_to(code.absolute()) and not is_installed:
+            found[str(path.relative_to(code.absolute()))] = path.read_bytes()
+    return found
