@@ -26,9 +26,7 @@ def checked_cluster(cluster: ClusterSettings) -> None:
         raise UserError("--ray needs Ray, which is not installed", hint="pip install 'trialwise[ray]'")
 
 
-def ray_pool(
-    run: RunFolder, search: SearchSettings, objective: Objective, code: Path | None, watch: Watch
-) -> Pool:
+def ray_pool(run: RunFolder, search: SearchSettings, objective: Objective, code: Path | None, watch: Watch) -> Pool:
     """The pool of the run's study on its Ray cluster.
 
     Raises:

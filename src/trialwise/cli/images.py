@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from trialwise.base.errors import UserError
 from trialwise.base.runs import check_out
-from trialwise.cli.options import Config, DataDir, Output, Search, StudyOptions, Set, given_values, option
+from trialwise.cli.options import Config, DataDir, Output, Search, Set, StudyOptions, given_values, option
 from trialwise.cli.output import give, watching
 from trialwise.images.recipes import RecipeName
 from trialwise.images.settings import TrainSettings

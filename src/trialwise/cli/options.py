@@ -49,11 +49,13 @@ Params = Annotated[
     tuple[str, ...],
     Parameter(negative="", help="A parameter's range, NAME=LOW:HIGH, NAME=LOW:HIGH:log or NAME=A,B,C; again for each"),
 ]
+
+
 # How a study searches: the same options wherever something is tuned.
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StudyOptions(SearchSettings):  # noqa: D101
     __doc__ = SearchSettings.__doc__
-    cluster: Annotated[ClusterSettings, Parameter(name="*", group="Cluster")] = ClusterSettings()
+    cluster: Annotated[ClusterSettings, Parameter(name="*", group="Cluster")] = ClusterSettings()  # noqa: RUF009
 
 
 Search = Annotated[StudyOptions, Parameter(name="*", group="Study", negative="")]

@@ -7,11 +7,10 @@ from cyclopts import Parameter
 
 from trialwise.base.errors import UserError
 from trialwise.base.settings import fill
-from trialwise.cli.options import Config, Output, Search, merged, option
+from trialwise.cli.options import Config, Output, Search, StudyOptions, merged, option
 from trialwise.cli.output import give, watching
 from trialwise.cli.prices import Horizon, With
 from trialwise.prices.recipes import BacktestSettings
-from trialwise.tuning.settings import SearchSettings
 
 
 def tune(
@@ -23,7 +22,7 @@ def tune(
     test_fraction: Annotated[float | None, option(BacktestSettings, "test_fraction")] = None,
     epochs: Annotated[int | None, Parameter(help="Epochs of a trial that is never pruned [default: 40]")] = None,
     config: Config = None,
-    search: Search = SearchSettings(),  # noqa: B008
+    search: Search = StudyOptions(),  # noqa: B008
     output: Output = Output(),  # noqa: B008
 ) -> None:
     """Search learning rate, hidden size, layers, dropout and features, with pruning, on the days before the test."""

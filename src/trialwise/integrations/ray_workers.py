@@ -15,7 +15,7 @@ os.environ.setdefault("RAY_SCHEDULER_EVENTS", "0")  # read when ray is imported;
 import ray
 from ray.exceptions import ActorDiedError, OutOfMemoryError, RayError, RayTaskError
 
-from trialwise.base.errors import TrialwiseError, UserError, WorkError
+from trialwise.base.errors import UserError, WorkError
 from trialwise.integrations.ray_nodes import Shipment, Worker, package_versions
 from trialwise.integrations.trial_archives import TrialArchives
 from trialwise.tuning.ledger import trial_folder
@@ -177,7 +177,7 @@ class RayPool:
                 place.pending = place.actor.begin.remote(place.task)
         n_starting = sum(not place.is_ready for place in self._places)
         for _ in range(min(len(self._waiting) - n_starting, self.capacity - len(self._places))):
-            actor = self._new_actor()
+            actor: Any = self._new_actor()
             self._places.append(_Place(actor, actor.about.remote()))
 
     def _drop(self, place: "_Place") -> None:
@@ -187,7 +187,11 @@ class RayPool:
 
     def _check(self, about: dict[str, Any]) -> None:
         here = package_versions()
-        other = [f"{name} {about['versions'][name]} (here {here[name]})" for name in here if about["versions"][name] != here[name]]
+        other = [
+            f"{name} {about['versions'][name]} (here {here[name]})"
+            for name in here
+            if about["versions"][name] != here[name]
+        ]
         if other:
             raise UserError(
                 f"the node {about['node']} has {', '.join(other)}: its scores would not be comparable",

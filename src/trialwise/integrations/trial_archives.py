@@ -79,7 +79,10 @@ class TrialArchives:
         home = _home(root, number)
         epoch = max((known for known in self._epochs(files, home) if known <= until_epoch), default=0)
         if epoch:
-            with files.open(f"{home}/{epoch:06d}.tar", "rb") as packed, tarfile.open(fileobj=packed, mode="r|") as archive:
+            with (
+                files.open(f"{home}/{epoch:06d}.tar", "rb") as packed,
+                tarfile.open(fileobj=packed, mode="r|") as archive,
+            ):
                 archive.extractall(folder, filter="data")
         return epoch
 

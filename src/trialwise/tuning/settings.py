@@ -30,7 +30,7 @@ class ClusterSettings:
         gpus = self.gpus_per_trial
         if not 0 <= gpus < float("inf") or (gpus > 1 and gpus != int(gpus)):
             raise UserError(f"--gpus-per-trial: expected a share of one GPU or a whole number, got {gpus:g}")
-        if self.ray is None and self != ClusterSettings():
+        if self.ray is None and (self.cpus_per_trial > 1 or gpus or self.checkpoints is not None):
             raise UserError(
                 "--cpus-per-trial, --gpus-per-trial and --checkpoints are for a Ray cluster", hint="--ray auto"
             )
