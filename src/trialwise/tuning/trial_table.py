@@ -13,7 +13,7 @@ from trialwise.tuning.studies import TrialRecord
 
 Columns = dict[str, list[Any]]
 FORMATS = (".csv", ".parquet")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n")
 
 
 def trial_columns(records: Sequence[TrialRecord]) -> Columns:
@@ -82,7 +82,7 @@ def _cell(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
-    text = str(value)
+    text = str(value).replace("\r\n", "\n").replace("\r", "\n")  # csv would not quote a \r, and readers end the line
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
