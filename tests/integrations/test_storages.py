@@ -1,5 +1,7 @@
 """Studies in real databases: SQLite, and a PostgreSQL server that is killed and restarted."""
 
+import os
+import signal
 import threading
 from types import SimpleNamespace
 
@@ -175,6 +177,28 @@ def test_a_session_of_ours_that_the_server_holds_for_alive_is_ended(postgres_url
         run_trials(study, range(1, 2))
         assert len(study.records()) == 2
         lost.dispose()
+
+
+def test_ctrl_c_in_the_middle_of_a_call_is_not_taken_for_a_lost_connection(postgres_url, tmp_path):
+    url, said = storage_url(postgres_url), []
+    with driving(url, "one", say=said.append) as storage:
+        study = Study(tmp_path, "minimize", storage=storage, name="one")
+        run_trials(study, range(1))
+        inner = storage._inner._backend
+
+        def slow(*arguments):
+            with inner.engine.connect() as connection:
+                connection.exec_driver_sql("SELECT pg_sleep(20)")
+
+        inner.get_all_studies, plain = slow, inner.get_all_studies
+        threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            storage.get_all_studies()
+        inner.get_all_studies = plain
+        run_trials(study, range(1, 2))
+        assert len(study.records()) == 2
+        assert driver_of(url, "one") is not None
+    assert said == []
 
 
 @pytest.mark.parametrize(

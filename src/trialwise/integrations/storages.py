@@ -160,6 +160,8 @@ def _opened(
 def _lost(context: Any) -> Exception | None:
     """What is raised in place of a database's error: `ConnectionLost` where waiting may help."""
     error = context.original_exception
+    if not isinstance(error, Exception):  # Ctrl-C in the middle of a call, which SQLAlchemy takes for a lost connection
+        return None
     if isinstance(error, sqlite3.OperationalError):
         return ConnectionLost(str(error)) if "locked" in str(error) else None
     if context.is_disconnect or context.connection is None:
