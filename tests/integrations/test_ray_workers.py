@@ -209,6 +209,7 @@ def read_trials(run):
         ({"ray": "local"}, UserError, "address of a cluster that runs"),
         ({"ray": "somewhere"}, UserError, "expected auto, HOST:6379 or ray://HOST:10001"),
         ({"ray": "auto", "checkpoints": "nosuch://bucket"}, UserError, "cannot be written to"),
+        ({"ray": "auto", "checkpoints": "ftp://me:secret@host/folder"}, UserError, "ftp://me@host/folder: run folders"),
         ({"cpus_per_trial": 2}, UserError, "for a Ray cluster"),
         ({"ray": "auto", "gpus_per_trial": 1.5}, UserError, "a share of one GPU or a whole number"),
     ],

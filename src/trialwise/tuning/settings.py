@@ -3,6 +3,7 @@
 import dataclasses
 
 from trialwise.base.errors import UserError
+from trialwise.base.passwords import without_passwords
 from trialwise.tuning.samplers import SamplerName
 
 
@@ -27,6 +28,11 @@ class ClusterSettings:
     def __post_init__(self) -> None:
         if self.cpus_per_trial < 1:
             raise UserError(f"--cpus-per-trial: expected at least 1, got {self.cpus_per_trial}")
+        if self.checkpoints is not None and without_passwords(self.checkpoints) != self.checkpoints:
+            raise UserError(
+                f"--checkpoints {without_passwords(self.checkpoints)}: run folders keep no passwords",
+                hint="fsspec takes them from its own files and the environment, e.g. AWS_SECRET_ACCESS_KEY",
+            )
         gpus = self.gpus_per_trial
         if not 0 <= gpus < float("inf") or (gpus > 1 and gpus != int(gpus)):
             raise UserError(f"--gpus-per-trial: expected a share of one GPU or a whole number, got {gpus:g}")
