@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import os
 import secrets
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def ray_pool(run: RunFolder, search: SearchSettings, objective: Objective, code:
         WorkError: The cluster cannot be reached.
     """
     checked_cluster(search.cluster)
+    os.environ.setdefault("RAY_SCHEDULER_EVENTS", "0")  # Ray reads it when it is loaded, and would print them on stdout
     from trialwise.integrations.ray_workers import RayPool  # here: Ray takes a second to load
 
     if "cluster_name" not in run.record:

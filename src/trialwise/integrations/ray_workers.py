@@ -1,9 +1,6 @@
 """Trials run on a Ray cluster, an actor for each that runs at once, wherever a node has room."""
 
-import logging
-import os
-import socket
-import sys
+import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable
@@ -11,11 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("RAY_SCHEDULER_EVENTS", "0")  # read when ray is imported; they would end up on stdout
 import ray
 from ray.exceptions import ActorDiedError, OutOfMemoryError, RayError, RayTaskError
 
 from trialwise.base.errors import UserError, WorkError
+from trialwise.integrations.ray_cluster import connect, own_modules, room_for_trials
 from trialwise.integrations.ray_nodes import Shipment, Worker, package_versions
 from trialwise.integrations.trial_archives import TrialArchives
 from trialwise.tuning.ledger import trial_folder
@@ -23,7 +20,6 @@ from trialwise.tuning.settings import ClusterSettings
 from trialwise.tuning.tasks import Done, Failure, Message, Score, Task
 from trialwise.tuning.trials import Objective
 
-CONNECT_SECONDS = 10.0
 FAILED_STARTS = 5  # so many workers in a row that died before they were ready end the study
 SILENT_SECONDS = 30.0  # then it is said that the cluster has no room
 ELSEWHERE = "elsewhere.txt"  # in the run folder's place of a trial whose checkpoint is in the archives
@@ -71,9 +67,9 @@ class RayPool:
         if self._archives is not None:
             self._archives.check()
         self._run_folder = run_folder
-        self._is_ours = _connect(cluster)
+        self._is_ours = connect(cluster)
         try:
-            n_workers = n_workers or _room(cluster)
+            n_workers = n_workers or room_for_trials(cluster)
             self.capacity = min(n_workers, n_trials or n_workers)
             shipment = Shipment(
                 n_threads=cluster.cpus_per_trial,
@@ -97,9 +93,11 @@ class RayPool:
         n_running = len(self._waiting) + sum(place.task is not None for place in self._places)
         assert n_running < self.capacity, f"all {self.capacity} places are taken"
         self._forget_ended()
-        if self._archives is not None and task.trial.folder is not None and not task.trial.folder.exists():
-            task.trial.folder.mkdir(parents=True)
-            (task.trial.folder / ELSEWHERE).write_text(f"{self._archives.place}\n", encoding="utf-8")
+        folder = task.trial.folder.absolute() if task.trial.folder is not None else None
+        if self._archives is not None and folder is not None and not folder.exists():
+            folder.mkdir(parents=True)
+            (folder / ELSEWHERE).write_text(f"{self._archives.place}\n", encoding="utf-8")
+        task = dataclasses.replace(task, trial=dataclasses.replace(task.trial, folder=folder))
         self._waiting.append(task)
         self._assign()
 
@@ -108,6 +106,7 @@ class RayPool:
         until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         silent_since, said = time.monotonic(), False
         while self._waiting or any(place.task for place in self._places):
+            self._assign()
             left = SILENT_SECONDS if until is None else max(0.0, min(SILENT_SECONDS, until - time.monotonic()))
             pending = {place.pending: place for place in self._places if place.pending is not None}
             ready, _ = ray.wait(list(pending), num_returns=1, timeout=left)
@@ -162,10 +161,12 @@ class RayPool:
             return None
         if isinstance(answer, Score):
             place.pending = place.actor.go_on.remote()
+            if self._archives is not None and answer.epoch >= task.trial.max_epochs and task.trial.folder is not None:
+                self._archives.bring(task.trial.folder, answer.number, answer.epoch)  # before its end is on record
         else:
             place.task = None
-            if answer == Done(number=task.trial.number) and task.until_epoch >= task.trial.max_epochs:
-                self._bring_home(task)
+            if self._archives is not None and isinstance(answer, Done) and task.until_epoch >= task.trial.max_epochs:
+                self._archives.forget(answer.number)
             self._assign()
         return answer
 
@@ -213,13 +214,6 @@ class RayPool:
             hint="trialwise and what the objective needs must be installed on all nodes, in the same versions",
         )
 
-    def _bring_home(self, task: Task) -> None:
-        """Put what a complete trial left behind into the run folder."""
-        trial = task.trial
-        if self._archives is not None and trial.folder is not None:
-            self._archives.bring(trial.folder, trial.number, trial.max_epochs)
-            self._archives.forget(trial.number)
-
     def _forget_ended(self) -> None:
         """Drop the archives of the trials whose place in the run folder the driver has deleted."""
         if self._archives is None:
@@ -243,55 +237,6 @@ class _Place:
         self.task: Task | None = None
 
 
-def _connect(cluster: ClusterSettings) -> bool:
-    """Connect to the cluster; whether that was needed, because no one in this process had done it before."""
-    assert cluster.ray is not None
-    if ray.is_initialized():
-        return False
-    _check_address(cluster.ray)
-    try:
-        ray.init(address=cluster.ray, logging_level=logging.ERROR, log_to_driver=True)
-    except (Exception, SystemExit) as error:
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise WorkError(
-            f"--ray {cluster.ray}: no Ray cluster can be reached: {said[0]}",
-            hint="on its first machine: ray start --head; the same versions of Ray and Python everywhere",
-        ) from None
-    return True
-
-
-def _check_address(address: str) -> None:
-    """See that somebody listens there: Ray itself would try for minutes, or end the process."""
-    if "local" in (address, address.partition("://")[0]):
-        raise UserError("--ray local: expected the address of a cluster that runs", hint="ray start --head; --ray auto")
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():
-        if address == "auto":
-            return
-        raise UserError(f"--ray {address}: expected auto, HOST:6379 or ray://HOST:10001")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
-    except OSError as error:
-        raise WorkError(
-            f"--ray {address}: nobody answers: {error}", hint="is the cluster running, and the address right?"
-        ) from None
-
-
-def _room(cluster: ClusterSettings) -> int:
-    """How many trials the nodes that are there now can run at once."""
-    needs = {"CPU": float(cluster.cpus_per_trial), "GPU": cluster.gpus_per_trial}
-    needs = {name: need for name, need in needs.items() if need}
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    room = sum(int(min(node.get(name, 0.0) / need for name, need in needs.items()) + 1e-9) for node in nodes)
-    if not room:
-        needed = " and ".join(f"{need:g} {name}s" for name, need in needs.items())
-        raise UserError(
-            f"no node of the Ray cluster has {needed} for a trial",
-            hint="smaller --cpus-per-trial or --gpus-per-trial; or --workers N, where nodes are still to come",
-        )
-    return room
-
-
 def _loss(number: int, error: RayError) -> Failure:
     """The failure of a trial whose actor is gone."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -301,17 +246,3 @@ def _loss(number: int, error: RayError) -> Failure:
         return Failure(number=number, reason=lines[-1], traceback=str(error))
     why = lines[-1] if isinstance(error, ActorDiedError) and lines else type(error).__name__
     return Failure(number=number, reason=f"its worker or node is gone ({why})", lost=True, blameless=True)
-
-
-def own_modules(code: Path) -> dict[str, bytes]:
-    """The modules that this process has imported from below `code`, by their path below it; no installed packages."""
-    found: dict[str, bytes] = {}
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file is None or name.partition(".")[0] == "trialwise":
-            continue
-        path = Path(file).absolute()
-        is_installed = "site-packages" in path.parts or path.is_relative_to(sys.prefix)
-        if path.suffix == ".py" and path.is_relative_to(code.absolute()) and not is_installed:
-            found[str(path.relative_to(code.absolute()))] = path.read_bytes()
-    return found
