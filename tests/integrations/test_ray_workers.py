@@ -83,6 +83,18 @@ def table(run):
     return [{key: trial[key] for key in ("number", "state", "params", "value")} for trial in run.result["trials"]]
 
 
+TABLES = []
+
+
+def local_table(reference, tmp_path):
+    """The table of the same study on this machine alone, made once."""
+    if not TABLES:
+        run = api.tune(reference, SPACE, epochs=9, search={**HOW, "workers": 2}, out=tmp_path / "here")
+        TABLES.append(table(run))
+        (tmp_path / "log").unlink()
+    return TABLES[0]
+
+
 def replace_node(cluster):
     """Kill a node with all its processes at once; another one comes."""
     cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
@@ -148,8 +160,7 @@ def slow_enough(model):
 def test_a_study_outlives_a_node_and_a_restart_of_its_database(
     cluster, slow_enough, tmp_path, postgres_server, postgres_url
 ):
-    here = api.tune(slow_enough, SPACE, epochs=9, search={**HOW, "workers": 2}, out=tmp_path / "here")
-    (tmp_path / "log").unlink()
+    here = local_table(slow_enough, tmp_path)
     accidents = [lambda: replace_node(cluster), postgres_server.restart]
     notes = []
 
@@ -161,7 +172,7 @@ def test_a_study_outlives_a_node_and_a_restart_of_its_database(
     search = {**HOW, "storage": postgres_url, "ray": cluster.address, "checkpoints": str(tmp_path / "shared")}
     there = api.tune(slow_enough, SPACE, epochs=9, search=search, out=tmp_path / "there", watch=watch)
     assert not accidents
-    assert table(there) == table(here)
+    assert table(there) == here
     twice = [epoch for epoch in set(epochs_run(tmp_path)) if epochs_run(tmp_path).count(epoch) > 1]
     assert len(twice) <= 2, "a lost node costs its trial one epoch"
     assert list((tmp_path / "shared").glob("*/*")) == []
@@ -170,8 +181,7 @@ def test_a_study_outlives_a_node_and_a_restart_of_its_database(
 
 
 def test_a_killed_driver_goes_on_at_another_address(cluster, slow_enough, tmp_path, capfd):
-    here = api.tune(slow_enough, SPACE, epochs=9, search={**HOW, "workers": 2}, out=tmp_path / "here")
-    (tmp_path / "log").unlink()
+    here = local_table(slow_enough, tmp_path)
     (tmp_path / "space.toml").write_text("[x]\nlow = 0.5\nhigh = 2.0\ndefault = 1.0\n")
     command = [sys.executable, "-m", "trialwise", "tune", slow_enough, "--space", "space.toml", "--epochs", "9"]
     command += ["--trials", "9", "--lockstep", "--sampler", "random", "--ray", cluster.address, "--out", "there"]
@@ -193,7 +203,7 @@ def test_a_killed_driver_goes_on_at_another_address(cluster, slow_enough, tmp_pa
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("{"), "what trials print is not among the data"
     there = RunFolder.open(tmp_path / "there")
-    assert table(there) == table(here)
+    assert table(there) == here
     assert there.settings["search"]["cluster"]["ray"] == "auto"
     assert before < len(epochs_run(tmp_path)) <= sum(len(t["scores"]) for t in read_trials(there)) + 2
 
