@@ -130,6 +130,8 @@ def test_the_sampler_learns_from_paused_trials(tmp_path):
     assert "PRUNED" in by_view
     assert "PRUNED" not in on_record
     assert by_view.count("RUNNING") <= 1
+    assert counts(study.records())["pruned"] == 0
+    assert counts(study.records())["paused"] > 1
 
 
 @pytest.mark.parametrize("total", [18, 40, 60, 100])

@@ -21,6 +21,8 @@ class SearchSettings:
         trial_minutes: End a trial that gives no score for so many minutes.
         workers: Processes of one thread each; left out, the cores that are free.
         sampler: What proposes the trials; auto picks what fits the space and says why.
+        storage: The database that keeps the study: sqlite:///FILE or postgresql://USER@HOST/DATABASE, the password from
+            PGPASSWORD or ~/.pgpass; left out, a journal in the run folder.
     """
 
     trials: int | None = None
@@ -32,6 +34,7 @@ class SearchSettings:
     trial_minutes: float | None = None
     workers: int | None = None
     sampler: SamplerName = "auto"
+    storage: str | None = dataclasses.field(default=None, repr=False)  # it may hold a password
 
     def __post_init__(self) -> None:
         for name in ("trials", "workers", "epochs_total", "until_plateau"):
