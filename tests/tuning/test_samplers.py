@@ -51,3 +51,11 @@ def test_a_trial_that_a_killed_driver_left_half_proposed_gets_the_same_values(na
     whole = proposed(killed_at=None)
     assert all(params["x"] != params["y"] for params in whole), "no parameter copies another"
     assert all(proposed(killed_at=number) == whole for number in range(4))
+
+
+@pytest.mark.parametrize("name", ["gp", "gp-polish"])
+def test_what_learns_nothing_from_pruned_trials_is_refused_where_trials_are_pruned(name):
+    with pytest.raises(UserError, match=f"--sampler {name} learns nothing from pruned trials") as refused:
+        choose_sampler(name, NUMBERS, pruning=True)
+    assert "tpe" in refused.value.hint
+    assert choose_sampler(name, NUMBERS, pruning=False).name == name

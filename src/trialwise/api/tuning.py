@@ -12,15 +12,17 @@ from trialwise.base.errors import WorkError
 from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder
 from trialwise.base.settings import fill
-from trialwise.tuning.driver import BATCH_OF_TRIALS, StudyPlan, run_study
+from trialwise.tuning.budgets import Budget, check_epochs
+from trialwise.tuning.driver import StudyOver, StudyPlan, run_study
 from trialwise.tuning.rungs import Direction
 from trialwise.tuning.samplers import choose_sampler
 from trialwise.tuning.settings import SearchSettings
 from trialwise.tuning.spaces import Space
 from trialwise.tuning.studies import TrialRecord
+from trialwise.tuning.tasks import Pool
 from trialwise.tuning.trials import Config, Objective
 from trialwise.tuning.winner import best_record, counts, gain_over_default, importances
-from trialwise.tuning.workers import InlinePool, Pool, ProcessPool
+from trialwise.tuning.workers import InlinePool, ProcessPool
 
 # How to search: as settings, or as a mapping with some of their fields.
 Search = SearchSettings | Mapping[str, Any] | None
@@ -62,15 +64,25 @@ def search_record(search: Search, *, trials: int) -> dict[str, Any]:
 
     Args:
         search: As the caller gave it.
-        trials: As many where the caller named no number.
+        trials: As many where the caller named no number and no other end.
 
     Raises:
         UserError: An unknown name or a bad value.
     """
     given = search if isinstance(search, SearchSettings) else fill(SearchSettings, search or {})
-    return dataclasses.asdict(
-        dataclasses.replace(given, trials=given.trials or trials, storage=checked_storage(given.storage))
-    )
+    known = given.trials or (None if given.has_end() else trials)
+    return dataclasses.asdict(dataclasses.replace(given, trials=known, storage=checked_storage(given.storage)))
+
+
+def check_search(search: Mapping[str, Any], space: Space, *, max_epochs: int, with_default: bool) -> None:
+    """Refuse what cannot search this space, before a run is made.
+
+    Raises:
+        UserError: The sampler does not fit, or the epochs do not hold one trial.
+    """
+    known = fill(SearchSettings, search)
+    choose_sampler(known.sampler, space, pruning=max_epochs > 1)
+    check_epochs(_budget(known), max_epochs, with_default=with_default)
 
 
 def search_of(run: RunFolder) -> SearchSettings:
@@ -95,18 +107,23 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
     search = search_of(run)
     plan = _plan(search, tuned, run.seed)
     choice = choose_sampler(search.sampler, tuned.space, pruning=tuned.max_epochs > 1)
-    n_workers = 1 if tuned.in_process else min(search.workers or _free_cores(), plan.n_trials)
+    in_process = tuned.in_process and search.trial_minutes is None  # what hangs here could not be ended
+    n_workers = 1 if tuned.in_process else search.workers or _free_cores()
+    n_workers = min(n_workers, search.trials or n_workers)
     facts = {"max_epochs": tuned.max_epochs, "sampler": choice.name, "sampler_reason": choice.reason}
+    facts |= {"lockstep": search.lockstep}
     interrupted = False
+    over: StudyOver | None = None
     with driven_study(run, plan.direction, watch) as study, ends_well(run):
         run.reopen()
         try:
-            watch(Part(name=tuned.name, total=plan.n_trials))
+            watch(Part(name=tuned.name, total=search.trials))
             with (
-                closing(_pool(tuned, n_workers)) as pool,
+                closing(_pool(tuned.objective, n_workers, in_process=in_process)) as pool,
                 closing(run_study(study, tuned.space, plan, pool, default=tuned.default)) as events,
             ):
                 for event in events:
+                    over = event if isinstance(event, StudyOver) else over
                     watch(event)
         except KeyboardInterrupt:
             interrupted = True
@@ -115,7 +132,12 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
         if best is not None and tuned.keep is not None:
             tuned.keep(run, best)
         seconds = run.result.get("seconds", 0.0) + time.perf_counter() - start
-        document = study_document(records, tuned) | facts | {"workers": n_workers} | dict(tuned.facts)
+        document = (
+            study_document(records, tuned)
+            | facts
+            | {"workers": n_workers, "stopped_by": over.stopped_by if over else None}
+            | dict(tuned.facts)
+        )
         write_json(run.path / "trials.json", [record.to_document() for record in records])
     finish(run, document | {"seconds": seconds}, interrupted=interrupted, hint=f"trialwise study resume {run.label}")
     if best is None:
@@ -128,21 +150,31 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
 
 
 def _plan(search: SearchSettings, tuned: Tunable, seed: int) -> StudyPlan:
-    assert search.trials is not None
     return StudyPlan(
-        n_trials=search.trials,
+        budget=_budget(search),
         max_epochs=tuned.max_epochs,
         first_rung=tuned.first_rung,
-        batch_size=1 if tuned.in_process else BATCH_OF_TRIALS,
+        lockstep=search.lockstep,
         direction=tuned.direction,
         sampler=choose_sampler(search.sampler, tuned.space, pruning=tuned.max_epochs > 1).name,
         seed=seed,
         deterministic=tuned.deterministic,
+        trial_minutes=search.trial_minutes,
     )
 
 
-def _pool(tuned: Tunable, n_workers: int) -> Pool:
-    return InlinePool(tuned.objective) if tuned.in_process else ProcessPool(tuned.objective, n_workers)
+def _budget(search: SearchSettings) -> Budget:
+    return Budget(
+        trials=search.trials,
+        epochs=search.epochs_total,
+        minutes=search.minutes,
+        plateau=search.until_plateau,
+        target=search.target,
+    )
+
+
+def _pool(objective: Objective, n_workers: int, *, in_process: bool) -> Pool:
+    return InlinePool(objective) if in_process else ProcessPool(objective, n_workers)
 
 
 def _free_cores() -> int:
