@@ -56,7 +56,7 @@ def ray_tune(
             if "score" in result and (not curve or result["score"] > curve[-1][1]):
                 curve.append((time.perf_counter() - start, result["score"]))
 
-    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
         shipped = ray.put(objective)
         with tempfile.TemporaryDirectory() as folder:
