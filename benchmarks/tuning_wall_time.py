@@ -1,13 +1,14 @@
-"""Claim: a study reaches the same validation accuracy at least three times sooner than the plain Optuna script,
-and at least two times sooner than Ray Tune with ASHA and OptunaSearch (`ray_tune_peer.py`; needs `ray[tune]`).
+"""Claim: a study reaches the same validation accuracy at least three times sooner than the plain Optuna script.
+
+And at least two times sooner than Ray Tune with ASHA and OptunaSearch (`ray_tune_peer.py`; needs `ray[tune]`).
 
 .venv/bin/python benchmarks/tuning_wall_time.py FOLDER [TRIALS] [EPOCHS] [SEEDS] [IMAGES_PER_CLASS]
 FOLDER holds the training images as class folders, e.g. CIFAR-10's `train`; of each class the first 1,000 are taken.
 Everybody trains the same objective (the house's network and training) over the same space with two workers. The plain
 script is `study.optimize(n_jobs=2)` with Optuna's defaults (TPE, MedianPruner). It runs TRIALS trials; the accuracy
 compared is the best that any of its trials had after any epoch, and the figure is the wall time until somebody first
-had as much, its workers' start included. trialwise and Ray Tune may use as much time as the plain script took; against Ray Tune the accuracy
-compared is the best that both came to.
+had as much, its workers' start included. trialwise and Ray Tune may use as much time as the plain script took; against
+Ray Tune the accuracy compared is the best that both came to.
 """
 
 import dataclasses
@@ -124,7 +125,7 @@ def trialwise(
 
 
 def against_ray(ours: Curve, ray: Curve) -> dict:
-    """Seconds until each first had the best that both came to, and Ray Tune's best; `ray_tune` ran as long as we did."""
+    """Seconds until each first had the best that both came to, and Ray Tune's best in the same time."""
     common = min(ours[-1][1], ray[-1][1])
     ours_at, ray_at = (next(at for at, score in curve if score >= common) for curve in (ours, ray))
     return {
