@@ -74,6 +74,11 @@ def test_a_task_goes_on_after_its_epochs_done_and_an_error_has_its_reason(pool, 
     assert "raise MemoryError" in failure.traceback
 
 
+def test_a_trial_that_died_after_its_last_score_runs_no_further_epoch(pool, tmp_path):
+    assert list(run_all(pool, [task(tmp_path, 1, done=2, until=2)])) == [Done(number=1)]
+    assert not (tmp_path / "1").exists()
+
+
 def test_a_trial_that_left_nothing_behind_begins_anew(pool, tmp_path):
     epochs = [m.epoch for m in run_all(pool, [task(tmp_path, 1, done=2, until=3)]) if isinstance(m, Score)]
     assert epochs == [1, 2, 3]
