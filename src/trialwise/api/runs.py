@@ -16,9 +16,9 @@ from trialwise.reports.verdicts import verdict
 from trialwise.tuning.driver import StudyPlan, run_study
 from trialwise.tuning.spaces import Space
 from trialwise.tuning.studies import Study, TrialRecord, exclusive
+from trialwise.tuning.tasks import Pool
 from trialwise.tuning.trials import Config
 from trialwise.tuning.winner import best_record, counts, gain_over_default, importances
-from trialwise.tuning.workers import Pool
 
 # Called with what happens while a verb works: a tuning.driver.TrialEvent, a training.loop.EpochResult,
 # a Stage, a Note or a Part.

@@ -19,9 +19,9 @@ from trialwise.tuning.rungs import Direction, promoted, rung_epochs
 from trialwise.tuning.samplers import SamplerName, sampler_for_each_trial
 from trialwise.tuning.spaces import Space, distributions
 from trialwise.tuning.studies import Study, TrialRecord
+from trialwise.tuning.tasks import Failure, Pool, Score, Task, run_all
 from trialwise.tuning.trials import Config, Trial
 from trialwise.tuning.winner import best_record
-from trialwise.tuning.workers import Failure, Pool, Score, Task
 
 BATCH_OF_TRIALS = 9  # as measured best for lockstep halving: 9 trials, then 3, then 1
 MAX_LOSSES = 3  # a trial whose process died this often is given up
@@ -117,7 +117,7 @@ def _run_to_rung(study: Study, plan: StudyPlan, pool: Pool, numbers: range, epoc
         if not open_trials:
             return
         configs = {record.number: record.params for record in open_trials}
-        for message in pool.run([_task(study, plan, record, epochs) for record in open_trials]):
+        for message in run_all(pool, [_task(study, plan, record, epochs) for record in open_trials]):
             number = message.number
             if isinstance(message, Score):
                 study.report(number, message.epoch, message.score, message.notes)
