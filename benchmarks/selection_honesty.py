@@ -142,6 +142,8 @@ def mixed_luck(of_rows: float, of_seeds: float, of_both: float, n_studies: int, 
         of_rows: Standard deviation of what a configuration owes to the rows, the same on every seed.
         of_seeds: Of what a trained model owes to its seed, on any rows.
         of_both: Of what a model owes to these rows.
+        n_studies: As many are simulated.
+        gain: How much better the best configuration truly is.
     """
     n_rows, n, called = 400, 20, []
     for number in range(n_studies):

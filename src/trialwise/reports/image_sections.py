@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trialwise.base.arrays import load_arrays
 from trialwise.base.runs import RunFolder
-from trialwise.images.predictions import PICTURES_FILE, load_arrays
+from trialwise.images.predictions import PICTURES_FILE
 from trialwise.reports import figures, image_figures
 from trialwise.reports.parts import Chapter, Table
 from trialwise.reports.verdicts import percent

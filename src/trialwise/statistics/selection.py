@@ -5,12 +5,12 @@ Legend: N rows, G groups of rows, K configurations, S seeds, R resamples.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 
 MOST_GROUPS = 4000  # rows beyond these are drawn in groups: half a percent of noise is not worth the minutes
 N_STUDIES = 400  # simulated for an interval
@@ -297,14 +297,15 @@ def confirm_gain(
     )
 
 
-def _p_value(gain: float, bound) -> float:
+def _p_value(gain: float, bound: Callable[[float], float]) -> float:
     """The smallest level at which the gain exceeds its bound, between 0.0001 and 1."""
     smallest, largest = 1e-4, 0.5
     if gain <= bound(largest):
         return 1.0
     if gain > bound(smallest):
         return smallest
-    return float(brentq(lambda alpha: bound(alpha) - gain, smallest, largest, xtol=1e-5))
+    found = root_scalar(lambda alpha: bound(alpha) - gain, bracket=(smallest, largest), method="brentq", xtol=1e-5)
+    return float(found.root)
 
 
 def _variance_of_mean(values_N: NDArray[np.float64], block_length: int) -> float:

@@ -7,11 +7,12 @@ import numpy as np
 
 from trialwise.api.images.data import TRAINED_ON, data_document, prepare_data, prepared_again
 from trialwise.api.runs import Stage, Watch, report, unwatched
+from trialwise.base.arrays import save_arrays
 from trialwise.base.errors import UserError
 from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.images.evaluate import evaluate as evaluate_on_test
-from trialwise.images.predictions import PICTURES_FILE, load_valid, save_arrays, save_predictions
+from trialwise.images.predictions import PICTURES_FILE, load_valid, save_predictions
 from trialwise.images.saved import load_model
 from trialwise.images.store import Rows, open_train
 from trialwise.reports.verdicts import verdict
