@@ -164,7 +164,7 @@ class LargestByChance:
 
     Attributes:
         winner: The column with the largest mean.
-        statistic: Its own: the sum of its advantages over the root of the sum of their squares.
+        statistic: Its own: its mean advantage over the standard error of that.
         maxima_R: The largest statistics of all columns in resamples without any advantage.
     """
 
@@ -220,7 +220,14 @@ def compare_best(
         for n in _portions(n_resamples, len(sums_GK))
     )
     maxima_R = np.concatenate([(signs_RG @ scaled_GK).max(axis=1) for signs_RG in signs])
-    return LargestByChance(winner=winner, statistic=float(scaled_GK[:, winner].sum()), maxima_R=maxima_R)
+    of_winner, *maxima = _students(np.array([scaled_GK[:, winner].sum(), *maxima_R]), len(sums_GK))
+    return LargestByChance(winner=winner, statistic=float(of_winner), maxima_R=np.array(maxima))
+
+
+def _students(statistics_R: NDArray[np.float64], n_groups: int) -> NDArray[np.float64]:
+    """Student's t, the mean over its standard error, from the sum over the root of the sum of squares."""
+    left_R = np.maximum(n_groups - statistics_R**2, 1e-12)  # nothing is left where all advantages are the same
+    return statistics_R * np.sqrt((n_groups - 1) / left_R)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
