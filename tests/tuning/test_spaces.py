@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,8 +11,11 @@ from trialwise.tuning.spaces import (
     Choice,
     Float,
     Int,
+    check_space,
+    default_config,
     distributions,
     is_numeric,
+    missing,
     parse_parameter,
     read_space,
     space_document,
@@ -97,3 +102,58 @@ def test_a_range_of_reals_with_whole_bounds_stays_one():
 def test_choices_are_not_numeric():
     assert is_numeric({"x": Float(low=0, high=1), "n": Int(low=0, high=1)})
     assert not is_numeric({"x": Choice(choices=(1, 2))})
+
+
+CONDITIONAL = {
+    "optimizer": Choice(choices=("sgd", "adam", "lion"), default="adam"),
+    "momentum": Float(low=0, high=1, when={"optimizer": ("sgd",)}),
+    "beta": Float(low=0, high=1, default=0.9, when={"optimizer": ("adam", "lion")}),
+    "nesterov": Choice(choices=(True, False), when={"optimizer": ("sgd",)}),
+    "damping": Float(low=0, high=1, when={"nesterov": (True,)}),
+}
+
+
+@pytest.mark.parametrize(
+    ("params", "names"),
+    [
+        ({}, ["optimizer"]),
+        ({"optimizer": "adam"}, ["beta"]),
+        ({"optimizer": "sgd"}, ["momentum", "nesterov"]),
+        ({"optimizer": "sgd", "momentum": 0.5, "nesterov": True}, ["damping"]),
+        ({"optimizer": "sgd", "momentum": 0.5, "nesterov": False}, []),
+    ],
+)
+def test_a_parameter_exists_where_its_condition_holds(params, names):
+    check_space(CONDITIONAL)
+    assert missing(CONDITIONAL, params) == names
+
+
+def test_the_default_configuration_holds_what_belongs_to_it():
+    assert default_config(CONDITIONAL) == {"optimizer": "adam", "beta": 0.9}
+    assert default_config({"x": Float(low=0, high=1)}) is None
+
+
+def test_conditions_and_defaults_survive_json():
+    assert space_from_document(json.loads(to_json(space_document(CONDITIONAL)))) == CONDITIONAL
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x": Float(low=0, high=1, when={"optimiser": ("sgd",)})}, "unknown parameter 'optimiser'"),
+        ({"x": Float(low=0, high=1, when={"y": ("a",)}), "y": Choice(choices=("a",))}, "must stand above"),
+        ({"x": Float(low=0, high=1, when={"momentum": (0.5,)})}, "momentum is a range"),
+        ({"x": Float(low=0, high=1, when={"optimizer": ("sdg",)})}, "never 'sdg'"),
+        ({"x": Float(low=0, high=1, when={"nesterov": (1,)})}, "never 1"),
+    ],
+)
+def test_a_condition_that_can_never_hold_is_refused(changes, message):
+    with pytest.raises(UserError, match=message):
+        check_space(CONDITIONAL | changes)
+
+
+def test_a_default_outside_its_range_is_refused():
+    with pytest.raises(UserError, match="default between 0 and 1, got 2"):
+        Float(low=0, high=1, default=2)
+    with pytest.raises(UserError, match="one of the choices"):
+        Choice(choices=("a", "b"), default="c")

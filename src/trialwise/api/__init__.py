@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from trialwise.api.images.exporting import export
     from trialwise.api.images.prediction import predict, predict_batches
     from trialwise.api.images.training import resume_training, train
-    from trialwise.api.images.tuning import tune
+    from trialwise.api.images.tuning import tune_images
+    from trialwise.api.objectives import tune
     from trialwise.api.price_tuning import tune_prices
     from trialwise.api.prices import ablate_prices, backtest, forecast, inspect, leak_test
     from trialwise.api.runs import Note, Part, Stage, Watch, report
@@ -32,7 +33,8 @@ _HOMES = {
     "predict_batches": "images.prediction",
     "resume_training": "images.training",
     "train": "images.training",
-    "tune": "images.tuning",
+    "tune": "objectives",
+    "tune_images": "images.tuning",
     "ablate_prices": "prices",
     "tune_prices": "price_tuning",
     "backtest": "prices",
@@ -75,6 +77,7 @@ __all__ = [
     "show_study",
     "train",
     "tune",
+    "tune_images",
     "tune_prices",
 ]
 

@@ -22,6 +22,7 @@ from trialwise.tuning.driver import trial_folder
 from trialwise.tuning.rungs import Direction
 from trialwise.tuning.studies import TrialRecord
 from trialwise.tuning.tasks import Pool
+from trialwise.tuning.winner import best_record, gain_over_default
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,62 +34,60 @@ class StudyEnd:
         direction: Whether the lowest or the highest score wins.
         max_epochs: Of a whole trial.
         has_default: Whether trial 0 is the untuned default.
+        deterministic: Whether one configuration always gives one score, so that there is no luck to speak of.
     """
 
     confirming: Confirming
     direction: Direction
     max_epochs: int
     has_default: bool
+    deterministic: bool = False
 
 
 def reruns_of(run: RunFolder, records: Sequence[TrialRecord], end: StudyEnd) -> list[Rerun]:
-    """The re-runs that the study asks for, as they stand on record; none where nothing was gained to be confirmed."""
-    if not end.confirming.top or not end.confirming.seeds:
+    """The re-runs that the study asks for, as they stand on record; none where no trial but the default is complete."""
+    if end.deterministic or not end.confirming.top:
         return []
     numbers = contenders(records, end.direction, top=end.confirming.top, has_default=end.has_default)
     return known_reruns(run.path, numbers, end.confirming.seeds, records)
 
 
-def run_again(
-    run: RunFolder,
-    reruns: Sequence[Rerun],
-    records: Sequence[TrialRecord],
-    end: StudyEnd,
-    pool: Pool,
-    watch: Watch,
-    *,
-    seconds_per_epoch: float | None,
-) -> None:
+def confirm_best(run: RunFolder, records: Sequence[TrialRecord], end: StudyEnd, pool: Pool, watch: Watch) -> None:
     """Run what is missing of the re-runs; what they cost is said first."""
-    epochs_left = sum(end.max_epochs - len(r.scores) for r in reruns if not r.is_over(end.max_epochs))
-    if not epochs_left:
-        return
-    spent = sum(len(record.scores) for record in records)
-    n_trials = len({rerun.trial for rerun in reruns} - ({DEFAULT} if end.has_default else set()))
-    what = f"the best {n_trials} trials" if n_trials > 1 else "the best trial"
-    what += " and the default" if any(rerun.trial == DEFAULT for rerun in reruns) and end.has_default else ""
-    time = f", about {epochs_left * seconds_per_epoch:.0f} s" if seconds_per_epoch is not None else ""
-    seeds = f"{end.confirming.seeds} fresh seed" + ("s" if end.confirming.seeds > 1 else "")
-    watch(
-        Note(
-            text=f"to confirm: {what} again on {seeds}, {epochs_left:,} epochs{time} "
-            f"(all trials: {spent:,} epochs; --confirm 0 leaves it out)"
-        )
-    )
-    with closing(
-        confirm(run.path, reruns, pool, seed=run.seed, max_epochs=end.max_epochs, first_number=len(records))
-    ) as steps:
+    reruns = reruns_of(run, records, end)
+    epochs_left = sum(end.max_epochs - len(rerun.scores) for rerun in reruns if not rerun.is_over(end.max_epochs))
+    if epochs_left:
+        watch(Note(text=_cost(reruns, records, end, epochs_left)))
+    steps = confirm(run.path, reruns, pool, seed=run.seed, max_epochs=end.max_epochs, first_number=len(records))
+    with closing(steps):
         for step in steps:
-            watch(Stage(name="again on fresh seeds", done=step.done, total=step.total))
+            watch(Stage(name="the best again on fresh seeds", done=step.done, total=step.total))
     tidy(run.path, reruns)
 
 
-def judge(run: RunFolder, records: Sequence[TrialRecord], reruns: Sequence[Rerun], end: StudyEnd) -> Belief:
+def _cost(reruns: Sequence[Rerun], records: Sequence[TrialRecord], end: StudyEnd, epochs_left: int) -> str:
+    """What is run again, and how long that takes beside the trials."""
+    numbers = {rerun.trial for rerun in reruns}
+    n_best = len(numbers - {DEFAULT}) if end.has_default else len(numbers)
+    what = f"the best {n_best} trials" if n_best > 1 else "the best trial"
+    if end.has_default and DEFAULT in numbers:
+        what += " and the default"
+    seeds = f"{end.confirming.seeds} fresh seed" + ("s" if end.confirming.seeds > 1 else "")
+    spent = sum(len(record.scores) for record in records)
+    unit = "epochs" if end.max_epochs > 1 else "evaluations"
+    return f"next, {what} again on {seeds}: {epochs_left:,} {unit}, where all trials took {spent:,}; --confirm 0 leaves it out"
+
+
+def judge(run: RunFolder, records: Sequence[TrialRecord], end: StudyEnd) -> Belief:
     """What may be said of the study as it stands."""
+    if end.deterministic:
+        best = best_record(records, end.direction)
+        seen = gain_over_default(records, end.direction) if best and end.has_default else None
+        return Belief(named=best.number if best else None, seen=seen, gain=seen)
     return believe(
         run.path,
         records,
-        reruns,
+        reruns_of(run, records, end),
         direction=end.direction,
         max_epochs=end.max_epochs,
         seed=run.seed,
@@ -101,6 +100,16 @@ def folder_of(run: RunFolder, belief: Belief, number: int) -> Path | None:
 
     The first fresh seed is nobody's pick, so what is measured of it is a fair sample of its configuration.
     """
-    again = belief.confirmed is not None and any(row["trial"] == number for row in belief.confirmed["trials"])
-    folder = rerun_folder(run.path, number, 1) if again else trial_folder(run.path, number)
+    folder = rerun_folder(run.path, number, 1) if _is_confirmed(belief, number) else trial_folder(run.path, number)
     return folder if folder.is_dir() else None
+
+
+def folder_name(belief: Belief) -> str | None:
+    """The name of the folder that the winner's model comes from: "TRIAL-SEED" of a re-run, "TRIAL" of a trial."""
+    if belief.named is None:
+        return None
+    return f"{belief.named:04d}" + ("-1" if _is_confirmed(belief, belief.named) else "")
+
+
+def _is_confirmed(belief: Belief, number: int) -> bool:
+    return belief.confirmed is not None and any(row["trial"] == number for row in belief.confirmed["trials"])

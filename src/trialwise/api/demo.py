@@ -6,7 +6,7 @@ from typing import Any
 
 from trialwise.api.functions import optimize
 from trialwise.api.images.evaluation import evaluate
-from trialwise.api.images.tuning import tune
+from trialwise.api.images.tuning import tune_images
 from trialwise.api.prices import backtest
 from trialwise.api.runs import Watch, report, unwatched
 from trialwise.base.runs import RunFolder, check_out, fresh_folder
@@ -31,7 +31,7 @@ def demo(*, seed: int = 0, out: Path | None = None, watch: Watch = unwatched) ->
     check_out(out)
     folder = out or fresh_folder("demo")
     quadratic = optimize("quadratic", trials=25, seed=seed, out=folder / "functions", watch=watch)
-    digits = tune("digits", trials=9, seed=seed, out=folder / "images", watch=watch)
+    digits = tune_images("digits", search={"trials": 9}, seed=seed, out=folder / "images", watch=watch)
     evaluate(digits, watch=watch)
     apple = backtest(seed=seed, out=folder / "prices", watch=watch)
     names = {"functions": quadratic, "images": digits, "prices": apple}

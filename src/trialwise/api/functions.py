@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from trialwise.api.runs import Watch, check_trials, drive, unwatched
+from trialwise.api.runs import Watch, unwatched
+from trialwise.api.tuning import Tunable, run_tuning, search_record
 from trialwise.base.errors import UserError
 from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.functions.landscape import landscape
 from trialwise.functions.objective import FunctionObjective, load_function
 from trialwise.functions.testbed import Problem, known_problem
-from trialwise.tuning.driver import StudyPlan
-from trialwise.tuning.samplers import SamplerName, choose_sampler
+from trialwise.tuning.samplers import SamplerName
 from trialwise.tuning.spaces import Parameter, space_document, space_from_document
-from trialwise.tuning.workers import InlinePool
 
 
 def optimize(
@@ -49,16 +47,15 @@ def optimize(
         WorkError: The first evaluations all failed alike.
         Interrupted: Ctrl-C, after what exists was saved; `resume` goes on.
     """
-    check_trials(trials)
     check_out(out)
+    search = search_record({"trials": trials, "sampler": sampler}, trials=trials)
     folder = Path.cwd()
     _problem(function, center, space, folder)
     settings = {
         "function": function,
-        "trials": trials,
         "center": center,
         "space": space_document(space) if space else None,
-        "sampler": sampler,
+        "search": search,
         "folder": str(folder),  # where a function of the user's is found again when the study is resumed
     }
     run = RunFolder.create("optimize", settings, seed=seed, out=out)
@@ -71,28 +68,21 @@ def continue_optimize(run: RunFolder, watch: Watch) -> RunFolder:
     given = space_from_document(settings["space"]) if settings["space"] else None
     center = tuple(settings["center"]) if settings["center"] else None
     problem = _problem(settings["function"], center, given, Path(settings["folder"]))
-    choice = choose_sampler(settings["sampler"], problem.space, pruning=False)
-    plan = StudyPlan(
-        n_trials=settings["trials"],
-        max_epochs=1,
-        batch_size=1,
-        direction="minimize",
-        sampler=choice.name,
-        seed=run.seed,
-        deterministic=":" not in settings["function"],
-    )
-    facts: dict[str, Any] = {
-        "function": settings["function"],
-        "sampler": choice.name,
-        "sampler_reason": choice.reason,
-    }
-    if problem.minimum is not None:
-        facts["known_minimum"] = problem.minimum
     grid = landscape(problem)
     if grid is not None:
         write_json(run.path / "landscape.json", grid)
-    name = f"minimise {settings['function']}"
-    return drive(run, name, problem.space, plan, lambda: InlinePool(FunctionObjective(problem.function)), facts, watch)
+    minimum = {} if problem.minimum is None else {"known_minimum": problem.minimum}
+    tuned = Tunable(
+        name=f"minimise {settings['function']}",
+        objective=FunctionObjective(problem.function),
+        space=problem.space,
+        direction="minimize",
+        deterministic=":" not in settings["function"],
+        in_process=True,
+        confirmable=False,
+        facts={"function": settings["function"], **minimum},
+    )
+    return run_tuning(run, tuned, watch)
 
 
 def _problem(

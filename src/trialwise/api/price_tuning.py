@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from trialwise.api.prices import data_record, read_table, table_again
-from trialwise.api.runs import Watch, check_trials, drive, unwatched
+from trialwise.api.runs import Watch, unwatched
+from trialwise.api.tuning import Search, Tunable, run_tuning, search_of, search_record
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import fill, to_toml
@@ -22,23 +23,19 @@ from trialwise.prices.recipes import BacktestSettings
 from trialwise.prices.splits import train_part
 from trialwise.prices.table import PriceTable
 from trialwise.training.checkpoints import Checkpoint
-from trialwise.training.device import free_cores
-from trialwise.tuning.driver import BATCH_OF_TRIALS, StudyPlan, trial_folder
-from trialwise.tuning.samplers import SamplerName, choose_sampler
 from trialwise.tuning.spaces import space_from_document
 from trialwise.tuning.studies import TrialRecord
-from trialwise.tuning.workers import ProcessPool
+
+TRIALS = 50  # where the caller names no number
 
 
 def tune_prices(
     csv: Path | str | None = None,
     *,
     companions: Sequence[Path | str] = (),
-    trials: int = 50,
     settings: BacktestSettings | Mapping[str, Any] | None = None,
+    search: Search = None,
     seed: int = 0,
-    workers: int | None = None,
-    sampler: SamplerName = "auto",
     out: Path | None = None,
     watch: Watch = unwatched,
 ) -> RunFolder:
@@ -50,12 +47,10 @@ def tune_prices(
     Args:
         csv: As in `backtest`.
         companions: As in `backtest`.
-        trials: Configurations to try; the first is the untuned default.
         settings: Fields of `prices.recipes.BacktestSettings`: the default that is searched around, and what stays
             fixed; "epochs" is the length of a trial that is never pruned.
+        search: Fields of `tuning.settings.SearchSettings`: trials, workers, sampler and more.
         seed: The one seed.
-        workers: Processes of one thread each; by default the free cores.
-        sampler: Which sampler proposes.
         out: The run folder to make.
         watch: See `Watch`.
 
@@ -67,17 +62,15 @@ def tune_prices(
         WorkError: The first trials all failed alike.
         Interrupted: Ctrl-C; `resume` goes on.
     """
-    check_trials(trials, workers)
     check_out(out)
+    searched = search_record(search, trials=TRIALS)
     given = settings if isinstance(settings, BacktestSettings) else fill(BacktestSettings, settings or {})
     table = read_table(csv, companions)
     table_train = train_part(table, given)  # too few days are refused before a run is made
     record = data_record(csv, companions) | {
         "backtest": dataclasses.asdict(given),
         "space": search_space(given, table),
-        "trials": trials,
-        "workers": workers,
-        "sampler": sampler,
+        "search": searched,
         "first_rung": first_rung_epochs(table_train, given),
     }
     run = RunFolder.create("price-tune", record, seed=seed, out=out)
@@ -97,49 +90,33 @@ def _continue_tune(run: RunFolder, table: PriceTable, watch: Watch) -> RunFolder
     settings = fill(BacktestSettings, run.settings["backtest"])
     table_train = train_part(table, settings)
     space = space_from_document(run.settings["space"])
-    choice = choose_sampler(run.settings["sampler"], space, pruning=True)
-    plan = StudyPlan(
-        n_trials=run.settings["trials"],
+    tuned = Tunable(
+        name=f"tune on {table.name}",
+        objective=PriceObjective(table_train=table_train, settings=settings),
+        space=space,
+        direction="minimize",
         max_epochs=settings.epochs,
         first_rung=run.settings["first_rung"],
-        batch_size=BATCH_OF_TRIALS,
-        direction="minimize",
-        sampler=choice.name,
-        seed=run.seed,
-    )
-    n_workers = min(run.settings["workers"] or free_cores(), plan.n_trials)
-    objective = PriceObjective(table_train=table_train, settings=settings)
-    facts = {
-        "name": table.name,
-        "score": "validation loss / naive",
-        "max_epochs": settings.epochs,
-        "sampler": choice.name,
-        "sampler_reason": choice.reason,
-        "workers": n_workers,
-        "n_train": len(table_train),
-        "last_train_date": str(table_train.dates[-1]),
-        "warnings": list(table.warnings),
-    }
-    return drive(
-        run,
-        f"tune on {table.name}",
-        space,
-        plan,
-        lambda: ProcessPool(objective, n_workers),
-        facts,
-        watch,
         default={name: config_of(settings)[name] for name in space},
-        after=lambda run, best: _keep_winner(run, best, settings),
+        facts={
+            "name": table.name,
+            "score": "validation loss / naive",
+            "n_train": len(table_train),
+            "last_train_date": str(table_train.dates[-1]),
+            "warnings": list(table.warnings),
+        },
+        keep=lambda run, best, folder: _keep_winner(run, best, folder, settings),
     )
+    return run_tuning(run, tuned, watch)
 
 
-def _keep_winner(run: RunFolder, best: TrialRecord, settings: BacktestSettings) -> None:
+def _keep_winner(run: RunFolder, best: TrialRecord, folder: Path | None, settings: BacktestSettings) -> None:
     """Put the winner's curve and its settings into the run folder."""
     (run.path / "metrics.jsonl").unlink(missing_ok=True)
-    for result in Checkpoint(trial_folder(run.path, best.number) / CHECKPOINT).results():
+    for result in Checkpoint(folder / CHECKPOINT).results() if folder else []:
         run.add_metrics(result)
     # Tried by someone before, or in this study: whoever reads the verdict should know of all.
-    tried = settings.configurations_tried - 1 + run.settings["trials"]
+    tried = settings.configurations_tried - 1 + (search_of(run).trials or 0)
     winner = settings_of(settings, best.params | {"patience": settings.epochs, "configurations_tried": tried})
     origin = f"trial {best.number} of {run.path.name}; use it with: trialwise price backtest CSV --config best.toml"
     write_text(run.path / "best.toml", to_toml(winner, comment=origin))

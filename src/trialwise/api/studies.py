@@ -1,16 +1,25 @@
 """Look at the studies in the runs folder, and go on with one."""
 
+import dataclasses
+import importlib
 from pathlib import Path
 from typing import Any
 
-from trialwise.api.runs import Watch, check_trials, unwatched
+from trialwise.api.runs import Watch, unwatched
+from trialwise.api.tuning import search_of, search_record
 from trialwise.base.errors import UserError
 from trialwise.base.files import runs_folder
 from trialwise.base.runs import RunFolder
 from trialwise.tuning.studies import JOURNAL, Study, is_running
 from trialwise.tuning.winner import best_record, counts
 
-KINDS = ("optimize", "image-tune", "price-tune")  # the kinds of run that hold a study
+# The kinds of run that hold a study, and what goes on with one.
+KINDS = {
+    "optimize": ("functions", "continue_optimize"),
+    "tune": ("objectives", "continue_tune"),
+    "image-tune": ("images.tuning", "continue_tune_images"),
+    "price-tune": ("price_tuning", "continue_tune_prices"),
+}
 
 
 def resume(run: RunFolder | Path | str, *, trials: int | None = None, watch: Watch = unwatched) -> RunFolder:
@@ -30,25 +39,17 @@ def resume(run: RunFolder | Path | str, *, trials: int | None = None, watch: Wat
     """
     opened = _open_study(run)
     if trials is not None:
-        check_trials(trials)
-        if trials < opened.settings["trials"]:
+        search = search_of(opened)
+        more = dataclasses.replace(search, trials=trials)
+        if trials < (search.trials or 0):
             raise UserError(
-                f"--trials {trials}: the study was made for {opened.settings['trials']} trials",
+                f"--trials {trials}: the study was made for {search.trials} trials",
                 hint="--trials counts all trials, those done included",
             )
-        opened.record["settings"] = opened.settings | {"trials": trials}
-    # Here, so that looking at studies does not wait for torch.
-    if opened.kind == "optimize":
-        from trialwise.api.functions import continue_optimize
-
-        return continue_optimize(opened, watch)
-    if opened.kind == "price-tune":
-        from trialwise.api.price_tuning import continue_tune_prices
-
-        return continue_tune_prices(opened, watch)
-    from trialwise.api.images.tuning import continue_tune
-
-    return continue_tune(opened, watch)
+        opened.record["settings"] = opened.settings | {"search": search_record(more, trials=trials)}
+    # Imported now, so that looking at studies does not wait for torch.
+    module, continues = KINDS[opened.kind]
+    return getattr(importlib.import_module(f"trialwise.api.{module}"), continues)(opened, watch)
 
 
 def list_studies() -> list[dict[str, Any]]:

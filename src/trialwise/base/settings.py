@@ -78,8 +78,12 @@ def flat(settings: Any) -> dict[str, Any]:
 
 
 def to_toml(settings: Any, *, comment: str) -> str:
-    """The settings as the text of a TOML file that `read_toml` and `fill` read back, under one line of comment."""
-    values = {name: value for name, value in flat(settings).items() if value is not None}
+    """The settings, a dataclass or a mapping, as the text of a TOML file under one line of comment.
+
+    `read_toml` and `fill` read it back.
+    """
+    named = settings if isinstance(settings, Mapping) else flat(settings)
+    values = {name: value for name, value in named.items() if value is not None}
     return "\n".join([f"# {comment}", *(f"{name} = {_toml_value(value)}" for name, value in values.items())]) + "\n"
 
 
@@ -116,9 +120,9 @@ def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
 def fill(cls: type[Settings], values: Mapping[str, Any], *, where: str = "") -> Settings:
     """An instance of the dataclass `cls` with `values` in its fields.
 
-    Every value is checked against its field's annotation (int, float, str, bool, Path, Literal, optional,
-    tuple of one type, a nested dataclass); an int is accepted where a float is meant. What lies in a nested dataclass
-    may be given by its own name or in a table of the nested one's name.
+    Every value is checked against its field's annotation (int, float, str, bool, Path, Literal, optional or one of
+    several, tuple of one type, mapping, a nested dataclass); an int is accepted where a float is meant. What lies in
+    a nested dataclass may be given by its own name or in a table of the nested one's name.
 
     Args:
         cls: A dataclass; its own `__post_init__` checks ranges.
@@ -155,7 +159,8 @@ def _checked(value: Any, annotation: Any, name: str) -> Any:
         if value is None and type(None) in options:
             return None
         inner = [option for option in options if option is not type(None)]
-        return _checked(value, inner[0], name)
+        fitting = next((option for option in inner if type(value) is option), inner[0])
+        return _checked(value, fitting, name)
     if origin is typing.Literal:
         choices = typing.get_args(annotation)
         if value not in choices:
@@ -165,6 +170,10 @@ def _checked(value: Any, annotation: Any, name: str) -> Any:
         if not isinstance(value, list | tuple):
             raise UserError(f"{name}: expected a list, got {value!r}")
         return tuple(_checked(item, typing.get_args(annotation)[0], name) for item in value)
+    if origin is Mapping:
+        if not isinstance(value, Mapping):
+            raise UserError(f"{name}: expected a table, got {value!r}")
+        return {key: _checked(item, typing.get_args(annotation)[1], name) for key, item in value.items()}
     if annotation is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if annotation is Path and isinstance(value, str):

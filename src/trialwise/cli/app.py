@@ -25,6 +25,11 @@ app.command(
     name="optimize",
     help="Find the minimum of a function, and draw its contours with every trial on them.",
 )
+app.command(
+    "trialwise.cli.objectives:tune",
+    name="tune",
+    help="Tune a model of your own: any generator that yields one score an epoch.",
+)
 
 image = App(name="image", help="Classify images: train, tune, evaluate, compare, explain, use.")
 image.command(

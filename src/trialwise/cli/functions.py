@@ -1,15 +1,11 @@
 """`trialwise optimize`."""
 
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from trialwise.base.errors import UserError
-from trialwise.cli.options import Output
+from trialwise.cli.options import Output, Params, given_space
 from trialwise.cli.output import give, watching
 from trialwise.tuning.samplers import SamplerName
-from trialwise.tuning.spaces import parse_parameter, read_space
 
 
 def optimize(
@@ -19,7 +15,7 @@ def optimize(
     trials: int = 50,
     center: str | None = None,
     space: Path | None = None,
-    param: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    param: Params = (),
     sampler: SamplerName = "auto",
     output: Output = Output(),  # noqa: B008
 ) -> None:
@@ -35,18 +31,12 @@ def optimize(
         Where the quadratic has its minimum, as X,Y (0,0 is the textbook's) [default: 3.7,-2.1]
     space
         For module:function: a TOML file with a table for each argument, low and high or choices.
-    param
-        For module:function: an argument's range, NAME=LOW:HIGH, NAME=LOW:HIGH:log or NAME=A,B,C; again for each.
     sampler
         What proposes the trials; auto picks what fits the space and says why.
     """
     from trialwise import api
 
-    chosen = read_space(space) if space else {}
-    for name, parameter in map(parse_parameter, param):
-        if name in chosen:
-            raise UserError(f"--param {name}: given twice", hint="one range for each argument")
-        chosen[name] = parameter
+    chosen = given_space(space, param)
     with watching() as watch:
         run = api.optimize(
             function,

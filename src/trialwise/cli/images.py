@@ -7,11 +7,11 @@ from cyclopts import Parameter
 
 from trialwise.base.errors import UserError
 from trialwise.base.runs import check_out
-from trialwise.cli.options import Config, DataDir, Output, Set, given_values, option
+from trialwise.cli.options import Config, DataDir, Output, Search, Set, given_values, option
 from trialwise.cli.output import give, watching
 from trialwise.images.recipes import RecipeName
 from trialwise.images.settings import TrainSettings
-from trialwise.tuning.samplers import SamplerName
+from trialwise.tuning.settings import SearchSettings
 
 LEFT_OUT_NAMED = 5
 DATA_HELP = (
@@ -94,18 +94,14 @@ def tune(
     data: Data = "digits",
     /,
     *,
-    trials: Annotated[int, Parameter(help="Configurations to try; the first is the untuned default")] = 20,
     max_params: MaxParams = None,
     epochs: Annotated[
         int | None, Parameter(help="Epochs of a trial that is never pruned; left out, from the data")
     ] = None,
     image_size: ImageSize = None,
-    workers: Annotated[
-        int | None, Parameter(help="Processes of one thread each; left out, the cores that are free")
-    ] = None,
-    sampler: Annotated[SamplerName, Parameter(help="What proposes the trials")] = "auto",
     data_dir: DataDir = None,
     config: Config = None,
+    search: Search = SearchSettings(),  # noqa: B008
     output: Output = Output(),  # noqa: B008
 ) -> None:
     """Search learning rate, batch size, dropout, weight decay and width, with pruning."""
@@ -114,13 +110,11 @@ def tune(
     given = {"max_params": max_params, "epochs": epochs, "image_size": image_size}
     settings = given_values(TrainSettings, config, given)
     with watching() as watch:
-        run = api.tune(
+        run = api.tune_images(
             data,
-            trials=trials,
             settings=settings,
+            search=search,
             seed=output.seed,
-            workers=workers,
-            sampler=sampler,
             data_dir=data_dir,
             out=output.out,
             watch=watch,

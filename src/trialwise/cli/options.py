@@ -10,6 +10,9 @@ from cyclopts import Parameter
 
 from trialwise.base.errors import UserError
 from trialwise.base.settings import fill, line_of_key, options_of, read_toml, unknown_name
+from trialwise.tuning.settings import SearchSettings
+from trialwise.tuning.spaces import Parameter as SpaceParameter
+from trialwise.tuning.spaces import parse_parameter, read_space
 
 Settings = TypeVar("Settings")
 
@@ -40,6 +43,28 @@ Set = Annotated[
 DataDir = Annotated[
     Path | None, Parameter(help="Where the named data set lies already, a torchvision download included")
 ]
+
+
+Params = Annotated[
+    tuple[str, ...],
+    Parameter(negative="", help="A parameter's range, NAME=LOW:HIGH, NAME=LOW:HIGH:log or NAME=A,B,C; again for each"),
+]
+# How a study searches: the same options wherever something is tuned.
+Search = Annotated[SearchSettings, Parameter(name="*", group="Study", negative="")]
+
+
+def given_space(file: Path | None, params: Sequence[str]) -> dict[str, SpaceParameter]:
+    """The space in a TOML file and the parameters of `--param` beside them.
+
+    Raises:
+        UserError: One of them cannot be used, or a name is given twice.
+    """
+    space = read_space(file) if file else {}
+    for name, parameter in map(parse_parameter, params):
+        if name in space:
+            raise UserError(f"--param {name}: given twice", hint="one range for each parameter")
+        space[name] = parameter
+    return space
 
 
 def option(cls: type, name: str) -> Parameter:

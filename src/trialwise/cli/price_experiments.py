@@ -7,11 +7,11 @@ from cyclopts import Parameter
 
 from trialwise.base.errors import UserError
 from trialwise.base.settings import fill
-from trialwise.cli.options import Config, Output, merged, option
+from trialwise.cli.options import Config, Output, Search, merged, option
 from trialwise.cli.output import give, watching
 from trialwise.cli.prices import Horizon, With
 from trialwise.prices.recipes import BacktestSettings
-from trialwise.tuning.samplers import SamplerName
+from trialwise.tuning.settings import SearchSettings
 
 
 def tune(
@@ -19,15 +19,11 @@ def tune(
     /,
     *,
     companions: With = None,
-    trials: Annotated[int, Parameter(help="Configurations to try; the first is the untuned default")] = 50,
     horizon: Horizon = None,
     test_fraction: Annotated[float | None, option(BacktestSettings, "test_fraction")] = None,
     epochs: Annotated[int | None, Parameter(help="Epochs of a trial that is never pruned [default: 40]")] = None,
-    workers: Annotated[
-        int | None, Parameter(help="Processes of one thread each; left out, the cores that are free")
-    ] = None,
-    sampler: Annotated[SamplerName, Parameter(help="What proposes the trials")] = "auto",
     config: Config = None,
+    search: Search = SearchSettings(),  # noqa: B008
     output: Output = Output(),  # noqa: B008
 ) -> None:
     """Search learning rate, hidden size, layers, dropout and features, with pruning, on the days before the test."""
@@ -38,11 +34,9 @@ def tune(
         run = api.tune_prices(
             csv,
             companions=companions or [],
-            trials=trials,
             settings=settings,
+            search=search,
             seed=output.seed,
-            workers=workers,
-            sampler=sampler,
             out=output.out,
             watch=watch,
         )

@@ -1,11 +1,11 @@
-"""Anything callable as a trial: one call, one score."""
+"""Anything callable as a trial: a function with one score, or an objective of the user's that yields one an epoch."""
 
 import contextlib
 import dataclasses
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,89 @@ class FunctionObjective:
             yield float(value)
 
 
+@dataclasses.dataclass(frozen=True)
+class OwnObjective:
+    """An objective of the user's: called with the configuration and the trial, it yields one score an epoch.
+
+    Attributes:
+        reference: "module:function"; every process of a study imports it anew.
+        folder: Where the module is looked for besides the usual places.
+        function: The function itself, where it cannot be imported: defined in a notebook. It stays in this process.
+    """
+
+    reference: str
+    folder: Path
+    function: Callable[..., Any] | None = None
+
+    def __call__(self, config: Config, trial: Trial) -> Iterator[float]:
+        """The scores as they come; one number where the function returns a number."""
+        if trial.folder is not None:
+            trial.folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.redirect_stdout(sys.stderr):  # what it prints must not end up among the data
+            function = self.function or load_callable(self.reference, self.folder)
+            found = function(dict(config), trial)
+        if not isinstance(found, Iterator):
+            yield float(found)
+            return
+        with contextlib.closing(_quiet(found)) as scores:
+            yield from scores
+
+
+def _quiet(scores: Iterator[Any]) -> Generator[float]:
+    """The scores, what is printed between them sent to stderr; closing it closes the generator behind it."""
+    try:
+        while True:
+            with contextlib.redirect_stdout(sys.stderr):
+                try:
+                    score = next(scores)
+                except StopIteration:
+                    return
+            yield float(score)
+    finally:
+        if isinstance(scores, Generator):
+            scores.close()
+
+
+def check_objective(function: Callable[..., Any], reference: str) -> None:
+    """Refuse an objective that cannot be called with a configuration and a trial.
+
+    Raises:
+        UserError: With the two lines that it should begin with.
+    """
+    try:
+        inspect.signature(function).bind({}, None)
+    except TypeError as error:
+        raise UserError(
+            f"{reference} cannot be called with a configuration and a trial: {error}",
+            hint="def objective(config, trial): ... for epoch in trial.remaining_epochs(): ... yield score",
+        ) from None
+    except ValueError:  # a builtin without a signature: the first call will tell
+        pass
+
+
 def load_function(reference: str, space: Space, folder: Path) -> Callable[..., Any]:
+    """The callable that `module:function` names, which takes the space's names.
+
+    Raises:
+        UserError: As `load_callable`, or it does not take them.
+    """
+    function = load_callable(reference, folder)
+    try:
+        inspect.signature(function).bind(**dict.fromkeys(space))
+    except TypeError as error:
+        raise UserError(
+            f"{reference} cannot be called with {', '.join(space)}: {error}", hint="the space's names are its arguments"
+        ) from None
+    except ValueError:  # a builtin without a signature: the first call will tell
+        pass
+    return function
+
+
+def load_callable(reference: str, folder: Path) -> Callable[..., Any]:
     """The callable that `module:function` names, looked for in `folder` too.
 
     Raises:
-        UserError: There is no such module or function, it cannot be called, or it does not take the space's names.
+        UserError: There is no such module or function, or it cannot be called.
     """
     module_name, _, function_name = reference.partition(":")
     if str(folder) not in sys.path:
@@ -54,12 +132,4 @@ def load_function(reference: str, space: Space, folder: Path) -> Callable[..., A
         raise UserError(
             f"{module_name} has no function {function_name!r}", hint=f"it has: {', '.join(public) or 'none'}"
         )
-    try:
-        inspect.signature(function).bind(**dict.fromkeys(space))
-    except TypeError as error:
-        raise UserError(
-            f"{reference} cannot be called with {', '.join(space)}: {error}", hint="the space's names are its arguments"
-        ) from None
-    except ValueError:  # a builtin without a signature: the first call will tell
-        pass
     return function

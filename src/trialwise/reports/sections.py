@@ -110,44 +110,42 @@ def _image_ablate(run: RunFolder) -> Section:
 
 
 def _image_tune(run: RunFolder) -> Section:
-    result = run.result
-    trials = read_json(run.path / "trials.json")
-    curves = (figures.trial_curves(trials, result["best_trial"], value_name="validation accuracy"),) if trials else ()
-    return Section(
-        title=f"Tuning on {result['data']['name']}",
-        verdict=verdict(run.kind, run.result, run.record.get("evaluation")),
-        facts=(
-            *_study_facts(result),
-            ("sampler", f"{result['sampler']}: {result['sampler_reason']}"),
-            ("a full trial", f"{result['max_epochs']} epochs"),
-            *_data_facts(result["data"]),
-        ),
-        pictures=(
-            figures.history(trials, result["direction"], value_name="validation accuracy"),
-            *curves,
-            *_learning_curves(run),
-            *_importances(result),
-        ),
-        tables=(*_winner_table(result), *_trials_table(trials)),
+    data = run.result["data"]
+    return dataclasses.replace(
+        _tuning(run, data["name"], _data_facts(data), _learning_curves(run)),
         chapters=(*evaluation_chapters(run), *explained(run)),
-        notes=_data_notes(result["data"]),
+        notes=_data_notes(data),
     )
 
 
 def _price_tune(run: RunFolder) -> Section:
+    result, metrics = run.result, run.metrics()
+    days = f"{result['n_train']:,}, up to {result['last_train_date']}; the test days after them are unread"
+    learning = (figures.learning_curves(metrics, score_name=None, score_label=""),) if metrics else ()
+    section = _tuning(run, result["name"], (("days", days),), learning)
+    return dataclasses.replace(section, notes=tuple(result["warnings"]))
+
+
+def _own_tune(run: RunFolder) -> Section:
+    return _tuning(run, run.result["objective"])
+
+
+def _tuning(
+    run: RunFolder, name: str, facts: tuple[tuple[str, str], ...] = (), learning: tuple[Picture, ...] = ()
+) -> Section:
+    """What every study shows, whatever was tuned."""
     result = run.result
     trials = read_json(run.path / "trials.json")
-    curves = (figures.trial_curves(trials, result["best_trial"], value_name=result["score"]),) if trials else ()
-    metrics = run.metrics()
-    learning = (figures.learning_curves(metrics, score_name=None, score_label=""),) if metrics else ()
+    has_epochs = bool(trials) and result["max_epochs"] > 1
+    curves = (figures.trial_curves(trials, result["best_trial"], value_name=result["score"]),) if has_epochs else ()
     return Section(
-        title=f"Tuning on {result['name']}",
-        verdict=verdict(run.kind, run.result, run.record.get("evaluation")),
+        title=f"Tuning on {name}",
+        verdict=verdict(run.kind, result, run.record.get("evaluation")),
         facts=(
             *_study_facts(result),
             ("sampler", f"{result['sampler']}: {result['sampler_reason']}"),
             ("a full trial", f"{result['max_epochs']} epochs"),
-            ("days", f"{result['n_train']:,}, up to {result['last_train_date']}; the test days after them are unread"),
+            *facts,
         ),
         pictures=(
             figures.history(trials, result["direction"], value_name=result["score"]),
@@ -156,7 +154,6 @@ def _price_tune(run: RunFolder) -> Section:
             *_importances(result),
         ),
         tables=(*_winner_table(result), *_trials_table(trials)),
-        notes=tuple(result["warnings"]),
     )
 
 
@@ -164,6 +161,7 @@ _BUILDERS: dict[str, Callable[[RunFolder], Section]] = {
     "optimize": _optimize,
     "image-train": _image_train,
     "image-ablate": _image_ablate,
+    "tune": _own_tune,
     "image-tune": _image_tune,
     "price-backtest": price_backtest,
     "price-ablate": price_ablate,
@@ -193,7 +191,7 @@ def _importances(result: Mapping[str, Any]) -> tuple[Picture, ...]:
     found = result["importances"]
     if not found:
         return ()
-    epochs = found["epochs"] if "max_epochs" in result else None
+    epochs = found["epochs"] if result["max_epochs"] > 1 else None
     return (figures.importances(found["shares"], n_trials=found["n_trials"], epochs=epochs),)
 
 
@@ -208,7 +206,8 @@ def _winner_table(result: Mapping[str, Any]) -> tuple[Table, ...]:
     best, default = result["best"], result["default"]
     if not best or not default:
         return ()
-    rows = tuple((name, number(default["params"][name]), number(value)) for name, value in best["params"].items())
+    names = dict.fromkeys([*default["params"], *best["params"]])
+    rows = tuple((name, *(number(row["params"].get(name, "")) for row in (default, best))) for name in names)
     caption = "The winning configuration beside the untuned default"
     return (Table(caption=caption, head=("setting", "default", "winner"), rows=rows),)
 
@@ -216,7 +215,7 @@ def _winner_table(result: Mapping[str, Any]) -> tuple[Table, ...]:
 def _trials_table(trials: Sequence[Mapping[str, Any]]) -> tuple[Table, ...]:
     if not trials:
         return ()
-    names = list(trials[0]["params"])
+    names = list(dict.fromkeys(name for trial in trials for name in trial["params"]))
     rows = tuple(
         (
             str(trial["number"]),

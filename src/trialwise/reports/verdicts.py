@@ -88,6 +88,18 @@ def _tried(result: Mapping[str, Any], name: str) -> str:
     return f"{result['n_trials']} trials on {name}" + (f" ({', '.join(others)})" if others else "")
 
 
+def _own_tune_sentence(result: Mapping[str, Any], _: Any) -> str:
+    best, default, tried = result["best"], result["default"], _tried(result, result["objective"])
+    if best is None:
+        return f"No trial is complete yet: {tried}."
+    sentence = f"Best of {tried}: trial {best['number']} with {number(best['value'])}"
+    if default is not None and best["number"] == 0:
+        sentence += ", the untuned default itself"
+    elif default is not None and default["value"] is not None:
+        sentence += f" (the untuned default: {number(default['value'])})"
+    return f"{sentence}. The best of many is partly luck."
+
+
 def _price_tune_sentence(result: Mapping[str, Any], _: Any) -> str:
     best, default, tried = result["best"], result["default"], _tried(result, result["name"])
     if best is None:
@@ -206,5 +218,6 @@ _SENTENCES: dict[str, Callable[[Mapping[str, Any], Any], str]] = {
     "image-tune": _tune_sentence,
     "price-ablate": _own_sentence,
     "price-backtest": _own_sentence,
+    "tune": _own_tune_sentence,
     "price-tune": _price_tune_sentence,
 }

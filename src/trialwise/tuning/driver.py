@@ -17,7 +17,7 @@ from trialwise.base.errors import WorkError
 from trialwise.base.seeds import child_seed
 from trialwise.tuning.rungs import Direction, promoted, rung_epochs
 from trialwise.tuning.samplers import SamplerName, sampler_for_each_trial
-from trialwise.tuning.spaces import Space, distributions
+from trialwise.tuning.spaces import Space, missing
 from trialwise.tuning.studies import Study, TrialRecord
 from trialwise.tuning.tasks import Failure, Pool, Score, Task, run_all
 from trialwise.tuning.trials import Config, Trial
@@ -106,8 +106,8 @@ def _propose(
     if known == 0 and default is not None:
         study.enqueue(default)
     for number in numbers:
-        if number >= known or len(study.records(range(number, number + 1))[0].params) < len(space):
-            study.ask(number, sampler(number), distributions(space))
+        if number >= known or missing(space, study.records(range(number, number + 1))[0].params):
+            study.ask(number, sampler(number), space)
 
 
 def _run_to_rung(study: Study, plan: StudyPlan, pool: Pool, numbers: range, epochs: int) -> Iterator[TrialEvent]:

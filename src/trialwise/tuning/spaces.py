@@ -2,63 +2,148 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trialwise.base.errors import UserError
-from trialwise.base.settings import fill, read_toml
+from trialwise.base.settings import fill, read_toml, unknown_name
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 
+Value = str | int | float | bool
+# The values of other parameters, of which each must have one of those named for this parameter to exist.
+Condition = Mapping[str, tuple[Value, ...]]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Float:
-    """A real number in [low, high], searched on a logarithmic scale where `log`."""
+    """A real number in [low, high], searched on a logarithmic scale where `log`.
+
+    Attributes:
+        low: The smallest value.
+        high: The largest value.
+        log: Whether the search is on a logarithmic scale.
+        default: The untuned value, if there is one.
+        when: Which values of other parameters this one belongs to; always there where it is empty.
+    """
 
     low: float
     high: float
     log: bool = False
+    default: float | None = None
+    when: Condition = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("low", "high"):  # Float(low=0, high=1) stays a range of reals on its way through JSON
             object.__setattr__(self, name, float(getattr(self, name)))
-        _check_bounds(self.low, self.high, log=self.log)
+        _check_bounds(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Int:
-    """A whole number in [low, high], both included, searched on a logarithmic scale where `log`."""
+    """A whole number in [low, high], both included; see `Float`."""
 
     low: int
     high: int
     log: bool = False
+    default: int | None = None
+    when: Condition = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_bounds(self.low, self.high, log=self.log)
+        _check_bounds(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Choice:
-    """One of several values without an order."""
+    """One of several values without an order; `default` and `when` as in `Float`."""
 
-    choices: tuple[str | int | float | bool, ...]
+    choices: tuple[Value, ...]
+    default: Value | None = None
+    when: Condition = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.choices:
             raise UserError("a choice needs at least one value", hint='e.g. choices = ["relu", "tanh"]')
+        if self.default is not None and not _is_one_of(self.default, self.choices):
+            raise UserError(f"expected default to be one of the choices, got {self.default!r}")
 
 
 Parameter = Float | Int | Choice
 Space = Mapping[str, Parameter]
 
 
-def _check_bounds(low: float, high: float, *, log: bool) -> None:
+def _check_bounds(given: Float | Int) -> None:
+    low, high = given.low, given.high
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise UserError(f"expected low < high, both finite, got low = {low:g} and high = {high:g}")
-    if log and low <= 0:
+    if given.log and low <= 0:
         raise UserError(f"expected low > 0 on a logarithmic scale, got low = {low:g}")
+    if given.default is not None and not low <= given.default <= high:
+        raise UserError(f"expected default between {low:g} and {high:g}, got {given.default:g}")
+
+
+def _is_one_of(value: Value, values: Iterable[Value]) -> bool:
+    """Whether a value is among others, true and 1 being two things."""
+    return any(value == other and type(value) is type(other) for other in values)
+
+
+def check_space(space: Space) -> None:
+    """Refuse conditions on parameters that are not there, stand further below, or can never be met.
+
+    Raises:
+        UserError: With the parameter's name.
+    """
+    above: dict[str, Parameter] = {}
+    for name, parameter in space.items():
+        for parent, values in parameter.when.items():
+            if parent not in space:
+                raise unknown_name("parameter", parent, [*space], where=f"[{name}] when")
+            if parent not in above:
+                raise UserError(
+                    f"[{name}] when: {parent} must stand above {name}", hint="a parameter depends on earlier ones"
+                )
+            given = above[parent]
+            if not isinstance(given, Choice):
+                raise UserError(f"[{name}] when: {parent} is a range", hint="a parameter can depend on choices alone")
+            for value in values:
+                if not _is_one_of(value, given.choices):
+                    raise UserError(
+                        f"[{name}] when: {parent} is never {value!r}", hint=f"its choices: {list(given.choices)}"
+                    )
+        above[name] = parameter
+
+
+def is_active(parameter: Parameter, params: Mapping[str, Any]) -> bool:
+    """Whether a parameter belongs to a configuration that has `params` for all that stands above it."""
+    return all(parent in params and _is_one_of(params[parent], values) for parent, values in parameter.when.items())
+
+
+def missing(space: Space, params: Mapping[str, Any]) -> list[str]:
+    """The parameters that the configuration `params` should have and has not yet."""
+    return [name for name, parameter in space.items() if name not in params and is_active(parameter, params)]
+
+
+def default_config(space: Space) -> dict[str, Any] | None:
+    """The configuration of all defaults; None where no parameter names one.
+
+    Raises:
+        UserError: Some parameters name a default and others, which belong to that configuration, do not.
+    """
+    if all(parameter.default is None for parameter in space.values()):
+        return None
+    config: dict[str, Any] = {}
+    for name, parameter in space.items():
+        if is_active(parameter, config):
+            config[name] = parameter.default
+    without = [name for name, value in config.items() if value is None]
+    if without:
+        raise UserError(
+            f"no default for {', '.join(without)}", hint="name a default for every parameter, or for none of them"
+        )
+    return config
 
 
 def distributions(space: Space) -> "dict[str, BaseDistribution]":
@@ -86,7 +171,8 @@ def is_numeric(space: Space) -> bool:
 def read_space(path: Path) -> dict[str, Parameter]:
     """The space in a TOML file: one table a parameter, `low` and `high` (and `log`), or `choices`.
 
-    Whole numbers for both bounds make an Int, anything else a Float.
+    Whole numbers for both bounds make an Int, anything else a Float. `default` is the untuned value; with
+    `when = {optimizer = "sgd"}`, or a list of values, the parameter exists only beside that choice.
 
     Raises:
         UserError: The file is missing or is not TOML, or a table is not a parameter; with its name.
@@ -94,7 +180,12 @@ def read_space(path: Path) -> dict[str, Parameter]:
     tables = read_toml(path)
     if not tables:
         raise UserError(f"{path} names no parameter", hint="a parameter is a table: [x] with low = -5.0 and high = 5.0")
-    return {name: _parameter(table, f"{path}, [{name}]") for name, table in tables.items()}
+    space = {name: _parameter(table, f"{path}, [{name}]") for name, table in tables.items()}
+    try:
+        check_space(space)
+    except UserError as error:
+        raise UserError(f"{path}: {error.message}", hint=error.hint) from None
+    return space
 
 
 def _parameter(table: Any, where: str) -> Parameter:
@@ -103,24 +194,22 @@ def _parameter(table: Any, where: str) -> Parameter:
             f"{where}: expected a table with low and high, or choices", hint="[x] then low = -5.0, high = 5.0"
         )
     try:
+        values = dict(table) | {"when": _condition(table.get("when", {}))}
         if "choices" in table:
-            return Choice(choices=tuple(_only(table, {"choices"}, where)["choices"]))
+            return fill(Choice, values, where=where)
         if "low" not in table or "high" not in table:
             raise UserError("expected low and high, or choices")
         whole = isinstance(table["low"], int) and isinstance(table["high"], int)
-        return fill(Int if whole else Float, table, where=where)
+        return fill(Int if whole else Float, values, where=where)
     except UserError as error:
         message = error.message if error.message.startswith(where) else f"{where}: {error.message}"
         raise UserError(message, hint=error.hint) from None
 
 
-def _only(table: dict[str, Any], known: set[str], where: str) -> dict[str, Any]:
-    for name in table:
-        if name not in known:
-            raise UserError(f"{where}: unknown option {name!r} beside choices")
-    if not isinstance(table["choices"], list | tuple):
-        raise UserError("expected choices to be a list")
-    return table
+def _condition(given: Any) -> dict[str, list[Any]]:
+    if not isinstance(given, Mapping):
+        raise UserError(f"expected when to be a table, got {given!r}", hint='when = {optimizer = "sgd"}')
+    return {name: list(values) if isinstance(values, list | tuple) else [values] for name, values in given.items()}
 
 
 def parse_parameter(text: str) -> tuple[str, Parameter]:
@@ -149,7 +238,7 @@ def parse_parameter(text: str) -> tuple[str, Parameter]:
         raise UserError(f"--param {text}: {error.message}") from None
 
 
-def _value(word: str) -> str | int | float | bool:
+def _value(word: str) -> Value:
     """A choice in its own type: true and false, numbers, words."""
     return {"true": True, "false": False}.get(word.lower(), _number(word))
 

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from trialwise.base.errors import UserError
 from trialwise.tuning.rungs import Direction
+from trialwise.tuning.spaces import Space, distributions, is_active
 
 JOURNAL = "study.journal"
 STATES = {
@@ -84,16 +85,18 @@ class Study:
         self.direction: Direction = "minimize" if self.optuna.direction == StudyDirection.MINIMIZE else "maximize"
         self._study_id = self.storage.get_study_id_from_name(self.optuna.study_name)
 
-    def ask(self, number: int, sampler: BaseSampler, space: dict[str, BaseDistribution]) -> None:
+    def ask(self, number: int, sampler: BaseSampler, space: Space) -> None:
         """Let the sampler propose trial `number`, the next one, or the one that a killed driver was proposing."""
         self.optuna.sampler = sampler
         if number < self.n_asked():
             trial = optuna.trial.Trial(self.optuna, self._trial_id(number))
-            for name, distribution in space.items():
-                _suggest(trial, name, distribution)
-            return
-        asked = self.optuna.ask(fixed_distributions=space).number
-        assert asked == number, f"expected trial {number}, Optuna numbered it {asked}"
+        else:
+            trial = self.optuna.ask()
+            assert trial.number == number, f"expected trial {number}, Optuna numbered it {trial.number}"
+        params: dict[str, Any] = {}
+        for name, distribution in distributions(space).items():
+            if is_active(space[name], params):
+                params[name] = _suggest(trial, name, distribution)
 
     def n_asked(self) -> int:
         """The number of trials that were proposed so far."""
@@ -131,14 +134,14 @@ class Study:
         return self.storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
 
-def _suggest(trial: optuna.trial.Trial, name: str, distribution: BaseDistribution) -> None:
+def _suggest(trial: optuna.trial.Trial, name: str, distribution: BaseDistribution) -> Any:
     match distribution:
         case FloatDistribution(low=low, high=high, log=log):
-            trial.suggest_float(name, low, high, log=log)
+            return trial.suggest_float(name, low, high, log=log)
         case IntDistribution(low=low, high=high, log=log):
-            trial.suggest_int(name, low, high, log=log)
+            return trial.suggest_int(name, low, high, log=log)
         case CategoricalDistribution(choices=choices):
-            trial.suggest_categorical(name, choices)
+            return trial.suggest_categorical(name, choices)
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:

@@ -70,11 +70,14 @@ def importances(records: Sequence[TrialRecord], space: Space, direction: Directi
     if not rungs or len(space) < 2:
         return None
     epoch = max(rungs)
+    known = distributions(space)
     study = optuna.create_study(direction=direction, sampler=optuna.samplers.RandomSampler(seed=0))
     for record in by_rung[epoch]:
         study.add_trial(
             optuna.trial.create_trial(
-                params=record.params, distributions=distributions(space), value=record.scores[epoch]
+                params=record.params,
+                distributions={name: known[name] for name in record.params},
+                value=record.scores[epoch],
             )
         )
     with warnings.catch_warnings():

@@ -1,39 +1,38 @@
 """Tune image classifiers."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from trialwise.api.images.data import data_and_settings, data_document, prepared_again, run_record, save_trained_on
-from trialwise.api.runs import Watch, check_trials, drive, unwatched
+from trialwise.api.runs import Watch, unwatched
+from trialwise.api.tuning import Search, Tunable, run_tuning, search_record
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import changed, fill, flat, to_toml
 from trialwise.images.objective import CHECKPOINT, ImageObjective
 from trialwise.images.predictions import copy_valid
 from trialwise.images.recipes import RecipeName
-from trialwise.images.saved import load_model, save_model
+from trialwise.images.saved import DEFAULT_MODEL, load_model, save_model
 from trialwise.images.settings import TrainSettings, first_rung_epochs, search_space
 from trialwise.images.store import Prepared
 from trialwise.images.train import network_for
 from trialwise.training.checkpoints import Checkpoint
-from trialwise.training.device import free_cores, number_format, pick_device
-from trialwise.tuning.driver import BATCH_OF_TRIALS, StudyPlan, trial_folder
-from trialwise.tuning.samplers import SamplerName, choose_sampler
+from trialwise.training.device import number_format, pick_device
 from trialwise.tuning.spaces import space_from_document
 from trialwise.tuning.studies import TrialRecord
-from trialwise.tuning.workers import ProcessPool
+
+TRIALS = 20  # where the caller names no number
 
 
-def tune(
+def tune_images(
     data: str = "digits",
     *,
-    trials: int = 20,
     recipe: RecipeName = "auto",
     settings: TrainSettings | Mapping[str, Any] | None = None,
+    search: Search = None,
     seed: int = 0,
-    workers: int | None = None,
-    sampler: SamplerName = "auto",
     data_dir: Path | None = None,
     out: Path | None = None,
     watch: Watch = unwatched,
@@ -42,13 +41,11 @@ def tune(
 
     Args:
         data: See `train`.
-        trials: Configurations to try; the first is the untuned default.
         recipe: Which settings to begin with; see `train`.
         settings: Fields of `images.settings.TrainSettings`: the default that is searched around, and what stays
             fixed; "epochs" is the length of a trial that is never pruned.
+        search: Fields of `tuning.settings.SearchSettings`: trials, workers, sampler and more.
         seed: The one seed.
-        workers: Processes of one thread each; by default the free cores.
-        sampler: Which sampler proposes.
         data_dir: See `train`.
         out: The run folder to make.
         watch: See `Watch`.
@@ -61,8 +58,8 @@ def tune(
         WorkError: The first trials all failed alike.
         Interrupted: Ctrl-C; `resume` goes on.
     """
-    check_trials(trials, workers)
     check_out(out)
+    searched = search_record(search, trials=TRIALS)
     prepared, chosen = data_and_settings(data, recipe, settings, data_dir, watch, tuning=True)
     resolved = chosen.settings
     network_for(resolved, prepared.description)  # what cannot be built is refused before a run is made
@@ -70,78 +67,65 @@ def tune(
     record = run_record(data, data_dir, resolved, prepared) | {
         "recipe": chosen.recipe,
         "space": space,
-        "trials": trials,
-        "workers": workers,
-        "sampler": sampler,
+        "search": searched,
         "first_rung": first_rung_epochs(resolved, prepared.description.n_train),
         "number_format": str(number_format(pick_device()).dtype).removeprefix("torch."),
     }
     run = RunFolder.create("image-tune", record, seed=seed, out=out)
-    return _continue_tune(run, prepared, watch)
+    return _continue_tune_images(run, prepared, watch)
 
 
-def continue_tune(run: RunFolder, watch: Watch) -> RunFolder:
-    """Go on with the study of a run folder that `tune` made.
+def continue_tune_images(run: RunFolder, watch: Watch) -> RunFolder:
+    """Go on with the study of a run folder that `tune_images` made.
 
     Raises:
         UserError: The data is not what it was.
     """
-    return _continue_tune(run, prepared_again(run, watch), watch)
+    return _continue_tune_images(run, prepared_again(run, watch), watch)
 
 
-def _continue_tune(run: RunFolder, prepared: Prepared, watch: Watch) -> RunFolder:
+def _continue_tune_images(run: RunFolder, prepared: Prepared, watch: Watch) -> RunFolder:
     settings = fill(TrainSettings, run.settings["train"])
     assert settings.epochs is not None
     space = space_from_document(run.settings["space"])
-    choice = choose_sampler(run.settings["sampler"], space, pruning=True)
-    plan = StudyPlan(
-        n_trials=run.settings["trials"],
-        max_epochs=settings.epochs,
-        first_rung=run.settings["first_rung"],
-        batch_size=BATCH_OF_TRIALS,
-        direction="maximize",
-        sampler=choice.name,
-        seed=run.seed,
-    )
-    n_workers = min(run.settings["workers"] or free_cores(), plan.n_trials)
     objective = ImageObjective(
         prepared=prepared, settings=settings, split_seed=run.seed, dtype=run.settings["number_format"]
     )
-    facts = {
-        "score": "validation accuracy",
-        "max_epochs": settings.epochs,
-        "sampler": choice.name,
-        "sampler_reason": choice.reason,
-        "workers": n_workers,
-        "data": data_document(prepared),
-    }
-
-    default = {name: flat(settings)[name] for name in space}
-    name = f"tune on {prepared.description.name}"
-    return drive(
-        run,
-        name,
-        space,
-        plan,
-        lambda: ProcessPool(objective, n_workers),
-        facts,
-        watch,
-        default=default,
-        after=lambda run, best: _keep_winner(run, best, settings, prepared),
+    tuned = Tunable(
+        name=f"tune on {prepared.description.name}",
+        objective=objective,
+        space=space,
+        direction="maximize",
+        max_epochs=settings.epochs,
+        first_rung=run.settings["first_rung"],
+        default={name: flat(settings)[name] for name in space},
+        facts={"score": "validation accuracy", "data": data_document(prepared)},
+        keep=lambda run, best, folder: _keep_winner(run, best, folder, settings, prepared),
+        keep_default=_keep_default,
     )
+    return run_tuning(run, tuned, watch)
 
 
-def _keep_winner(run: RunFolder, best: TrialRecord, settings: TrainSettings, prepared: Prepared) -> None:
+def _keep_winner(
+    run: RunFolder, best: TrialRecord, folder: Path | None, settings: TrainSettings, prepared: Prepared
+) -> None:
     """Put the winner's model, its curve and its settings into the run folder."""
-    if (run.record.get("evaluation") or {}).get("trial", best.number) != best.number:
-        run.record["evaluation"] = None  # it was of another winner
-    folder = trial_folder(run.path, best.number)
+    winner = changed(settings, best.params)
+    origin = f"trial {best.number} of {run.path.name}; use it with: trialwise image train DATA --config best.toml"
+    write_text(run.path / "best.toml", to_toml(winner, comment=origin))
+    shutil.rmtree(run.path / DEFAULT_MODEL, ignore_errors=True)
+    if folder is None:
+        return
+    if (run.record.get("evaluation") or {}).get("model", folder.name) != folder.name:
+        run.record["evaluation"] = None  # it was of another model
     save_model(load_model(folder, pick_device()), run.path)
     copy_valid(folder, run.path)
     save_trained_on(prepared, run.path)
     (run.path / "metrics.jsonl").unlink(missing_ok=True)
     for result in Checkpoint(folder / CHECKPOINT).results():
         run.add_metrics(result)
-    winner = changed(settings, best.params)
-    origin = f"trial {best.number} of {run.path.name}; use it with: trialwise image train DATA --config best.toml"
-    write_text(run.path / "best.toml", to_toml(winner, comment=origin))
+
+
+def _keep_default(run: RunFolder, folder: Path) -> None:
+    """Put the default's model beside the winner's: `evaluate` measures both on the same test rows."""
+    save_model(load_model(folder, pick_device()), run.path / DEFAULT_MODEL)

@@ -1,0 +1,211 @@
+"""The one door that every study goes through, whatever is tuned: how to search, run or go on, put on record."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from trialwise.api.confirming import StudyEnd, confirm_best, folder_name, folder_of, judge
+from trialwise.api.runs import Part, Watch, ends_well, finish
+from trialwise.base.errors import WorkError
+from trialwise.base.files import write_json
+from trialwise.base.runs import RunFolder
+from trialwise.base.settings import fill
+from trialwise.tuning.belief import Belief
+from trialwise.tuning.confirmation import DEFAULT, Confirming
+from trialwise.tuning.driver import BATCH_OF_TRIALS, StudyPlan, run_study
+from trialwise.tuning.rungs import Direction
+from trialwise.tuning.samplers import choose_sampler
+from trialwise.tuning.settings import SearchSettings
+from trialwise.tuning.spaces import Space
+from trialwise.tuning.studies import Study, TrialRecord, exclusive
+from trialwise.tuning.trials import Config, Objective
+from trialwise.tuning.winner import counts, importances
+from trialwise.tuning.workers import InlinePool, Pool, ProcessPool
+
+# How to search: as settings, or as a mapping with some of their fields.
+Search = SearchSettings | Mapping[str, Any] | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tunable:
+    """What a wing brings to a study.
+
+    Attributes:
+        name: What is being done, for people.
+        objective: What gives a configuration its scores.
+        space: What is searched.
+        direction: Whether the lowest or the highest score wins.
+        max_epochs: The epochs of a trial that is never pruned; 1 means that nothing is pruned.
+        first_rung: The epochs before trials are first compared.
+        default: The untuned configuration, tried first.
+        deterministic: Whether one configuration is known to give one score always.
+        in_process: Whether trials run here, one after the other, and not in processes of their own.
+        facts: What the result should say beside the trials.
+        keep: Called with the winner at the end, and the folder that it left behind (None where that is gone), to put
+            what is worth keeping into the run folder.
+        keep_default: The same for the default, where another trial is the winner.
+        confirmable: Whether the best trials are worth another run: not where a minimum is looked for, and no model.
+    """
+
+    name: str
+    objective: Objective
+    space: Space
+    direction: Direction
+    max_epochs: int = 1
+    first_rung: int = 1
+    default: Config | None = None
+    deterministic: bool = False
+    in_process: bool = False
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    keep: Callable[[RunFolder, TrialRecord, Path | None], None] | None = None
+    keep_default: Callable[[RunFolder, Path], None] | None = None
+    confirmable: bool = True
+
+
+def search_record(search: Search, *, trials: int) -> dict[str, Any]:
+    """How to search, complete, as the run folder's settings keep it under "search".
+
+    Args:
+        search: As the caller gave it.
+        trials: As many where the caller named no number.
+
+    Raises:
+        UserError: An unknown name or a bad value.
+    """
+    given = search if isinstance(search, SearchSettings) else fill(SearchSettings, search or {})
+    return dataclasses.asdict(dataclasses.replace(given, trials=given.trials or trials))
+
+
+def search_of(run: RunFolder) -> SearchSettings:
+    """How the study of a run folder searches."""
+    return fill(SearchSettings, run.settings["search"])
+
+
+def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
+    """Run or go on with the study of a run folder, and put its result on record.
+
+    Args:
+        run: Where the study lies; its settings hold a `search_record`.
+        tuned: What is tuned.
+        watch: Sees every `TrialEvent`.
+
+    Raises:
+        UserError: Another driver runs this study now, or the sampler does not fit the space.
+        WorkError: The first trials all failed alike, or none gave a value.
+        Interrupted: Ctrl-C, after what exists was saved.
+    """
+    start = time.perf_counter()
+    search = search_of(run)
+    plan = _plan(search, tuned, run.seed)
+    choice = choose_sampler(search.sampler, tuned.space, pruning=tuned.max_epochs > 1)
+    n_workers = 1 if tuned.in_process else min(search.workers or _free_cores(), plan.n_trials)
+    facts = {"max_epochs": tuned.max_epochs, "sampler": choice.name, "sampler_reason": choice.reason}
+    end = StudyEnd(
+        confirming=Confirming(top=search.confirm if tuned.confirmable else 0, seeds=search.confirm_seeds),
+        direction=tuned.direction,
+        max_epochs=tuned.max_epochs,
+        has_default=tuned.default is not None,
+        deterministic=tuned.deterministic or not tuned.confirmable,
+    )
+    interrupted = False
+    with exclusive(run.path), ends_well(run):
+        study = Study(run.path, plan.direction)
+        run.reopen()
+        try:
+            watch(Part(name=tuned.name, total=plan.n_trials))
+            with closing(_pool(tuned, n_workers)) as pool:
+                _run_trials(study, tuned, plan, pool, watch)
+                confirm_best(run, study.records(), end, pool, watch)
+        except KeyboardInterrupt:
+            interrupted = True
+        records = study.records()
+        belief = judge(run, records, end)
+        best = _keep(run, records, belief, tuned)
+        seconds = run.result.get("seconds", 0.0) + time.perf_counter() - start
+        document = study_document(records, tuned, belief) | facts | {"workers": n_workers} | dict(tuned.facts)
+        write_json(run.path / "trials.json", [record.to_document() for record in records])
+    finish(run, document | {"seconds": seconds}, interrupted=interrupted, hint=f"trialwise study resume {run.label}")
+    if best is None:
+        reasons = sorted({str(record.notes.get("reason")) for record in records})
+        raise WorkError(
+            f"none of {len(records)} trials gave a value: {reasons[0]}" + (" (and others)" if len(reasons) > 1 else ""),
+            hint=f"every trial and its reason: {run.label}/report.html",
+        )
+    return run
+
+
+def _plan(search: SearchSettings, tuned: Tunable, seed: int) -> StudyPlan:
+    assert search.trials is not None
+    return StudyPlan(
+        n_trials=search.trials,
+        max_epochs=tuned.max_epochs,
+        first_rung=tuned.first_rung,
+        batch_size=1 if tuned.in_process else BATCH_OF_TRIALS,
+        direction=tuned.direction,
+        sampler=choose_sampler(search.sampler, tuned.space, pruning=tuned.max_epochs > 1).name,
+        seed=seed,
+        deterministic=tuned.deterministic,
+    )
+
+
+def _pool(tuned: Tunable, n_workers: int) -> Pool:
+    return InlinePool(tuned.objective) if tuned.in_process else ProcessPool(tuned.objective, n_workers)
+
+
+def _free_cores() -> int:
+    from trialwise.training.device import free_cores  # here: torch takes a second to load, and functions need none
+
+    return free_cores()
+
+
+def _run_trials(study: Study, tuned: Tunable, plan: StudyPlan, pool: Pool, watch: Watch) -> None:
+    with closing(run_study(study, tuned.space, plan, pool, default=tuned.default)) as events:
+        for event in events:
+            watch(event)
+
+
+def _keep(run: RunFolder, records: list[TrialRecord], belief: Belief, tuned: Tunable) -> TrialRecord | None:
+    """The named winner, after what it left behind was put into the run folder; None where there is none."""
+    if belief.named is None:
+        return None
+    best = _record(records, belief.named)
+    if tuned.keep is not None:
+        tuned.keep(run, best, folder_of(run, belief, best.number))
+    if tuned.keep_default is not None and tuned.default is not None and best.number != DEFAULT:
+        folder = folder_of(run, belief, DEFAULT)
+        if folder is not None:
+            tuned.keep_default(run, folder)
+    return best
+
+
+def _record(records: list[TrialRecord], number: int) -> TrialRecord:
+    return next(record for record in records if record.number == number)
+
+
+def study_document(records: list[TrialRecord], tuned: Tunable, belief: Belief) -> dict[str, Any]:
+    """What a study found, as plain JSON values; the best is the one that is named, see `Belief`."""
+    best = None if belief.named is None else _record(records, belief.named)
+    shares = importances(records, tuned.space, tuned.direction)
+    has_default = tuned.default is not None and bool(records)
+    return {
+        "direction": tuned.direction,
+        "n_trials": len(records),
+        "counts": counts(records),
+        "best_value": best.value if best else None,
+        "best_params": best.params if best else None,
+        "best_trial": best.number if best else None,
+        "best": _trial_row(best) if best else None,
+        "model": folder_name(belief),
+        "default": _trial_row(records[0]) if has_default else None,
+        **belief.to_document(),
+        "importances": shares.to_document() if shares else None,
+        "trials": [_trial_row(record) for record in records],
+    }
+
+
+def _trial_row(record: TrialRecord) -> dict[str, Any]:
+    row = {"number": record.number, "state": record.state, "params": record.params, "value": record.value}
+    return row | ({"reason": record.notes["reason"]} if "reason" in record.notes else {})
