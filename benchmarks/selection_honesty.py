@@ -18,7 +18,7 @@ from trialwise.statistics.intervals import wilson_interval
 from trialwise.statistics.selection import _grouped, _of_chosen, _resampled, compare_best, confirm_gain, correct_best
 
 K_CONFIRMED, SEEDS = 3, 2
-MORE = 5  # times as many studies where a rate is small and a study is quick
+MORE = 3  # times as many studies where a rate is small and a study is quick
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,18 +48,18 @@ WORLDS = [
     World(name="50 coin flips"),
     World(name="50 coin flips, 200 rows", rows=200),
     World(name="50 coin flips, 2,500 rows", rows=2500),
-    World(name="200 coin flips", configurations=200),
-    World(name="5 coin flips", configurations=5),
-    World(name="equal, 90 %, alike", accuracy=0.9, alike=0.9),
+    World(name="200 coin flips", rows=500, configurations=200),
+    World(name="5 coin flips", rows=500, configurations=5),
+    World(name="equal, 90 %, alike", rows=500, accuracy=0.9, alike=0.9),
     World(name="equal, 95 %, 100 rows", accuracy=0.95, alike=0.5, rows=100, configurations=20),
-    World(name="differ by half an error", accuracy=0.8, spread=0.5),
-    World(name="differ by an error", accuracy=0.8, spread=1.0),
-    World(name="differ by two errors", accuracy=0.8, spread=2.0),
-    World(name="differ by an error, alike", accuracy=0.9, spread=1.0, alike=0.7),
-    World(name="10, very much alike", accuracy=0.8, spread=1.0, alike=0.95, configurations=10),
-    World(name="two", accuracy=0.9, spread=0.5, alike=0.5, configurations=2),
-    World(name="few good, many bad", accuracy=0.9, spread=4.0, alike=0.8, configurations=40, shape="skew"),
-    World(name="half on a plateau", accuracy=0.8, spread=1.0, alike=0.5, configurations=40, shape="plateau"),
+    World(name="differ by half an error", rows=500, accuracy=0.8, spread=0.5),
+    World(name="differ by an error", rows=500, accuracy=0.8, spread=1.0),
+    World(name="differ by two errors", rows=500, accuracy=0.8, spread=2.0),
+    World(name="differ by an error, alike", rows=500, accuracy=0.9, spread=1.0, alike=0.7),
+    World(name="10, very much alike", rows=500, accuracy=0.8, spread=1.0, alike=0.95, configurations=10),
+    World(name="two", rows=500, accuracy=0.9, spread=0.5, alike=0.5, configurations=2),
+    World(name="few good, many bad", rows=500, accuracy=0.9, spread=4.0, alike=0.8, configurations=40, shape="skew"),
+    World(name="half on a plateau", rows=500, accuracy=0.8, spread=1.0, alike=0.5, configurations=40, shape="plateau"),
 ]
 
 

@@ -75,7 +75,8 @@ def _cost(reruns: Sequence[Rerun], records: Sequence[TrialRecord], end: StudyEnd
     seeds = f"{end.confirming.seeds} fresh seed" + ("s" if end.confirming.seeds > 1 else "")
     spent = sum(len(record.scores) for record in records)
     unit = "epochs" if end.max_epochs > 1 else "evaluations"
-    return f"next, {what} again on {seeds}: {epochs_left:,} {unit}, where all trials took {spent:,}; --confirm 0 leaves it out"
+    cost = f"{epochs_left:,} {unit}, where all trials took {spent:,}"
+    return f"next, {what} again on {seeds}: {cost}; --confirm 0 leaves it out"
 
 
 def judge(run: RunFolder, records: Sequence[TrialRecord], end: StudyEnd) -> Belief:

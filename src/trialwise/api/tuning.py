@@ -21,9 +21,10 @@ from trialwise.tuning.samplers import choose_sampler
 from trialwise.tuning.settings import SearchSettings
 from trialwise.tuning.spaces import Space
 from trialwise.tuning.studies import Study, TrialRecord, exclusive
+from trialwise.tuning.tasks import Pool
 from trialwise.tuning.trials import Config, Objective
 from trialwise.tuning.winner import counts, importances
-from trialwise.tuning.workers import InlinePool, Pool, ProcessPool
+from trialwise.tuning.workers import InlinePool, ProcessPool
 
 # How to search: as settings, or as a mapping with some of their fields.
 Search = SearchSettings | Mapping[str, Any] | None
