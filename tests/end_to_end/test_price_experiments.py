@@ -73,7 +73,7 @@ def test_a_study_of_prices_knows_nothing_of_the_test_days(short, document):
 
 
 def test_a_stopped_study_goes_on_to_the_table_of_one_that_was_not(short, document):
-    options = {"trials": 9, "settings": {"epochs": 3, "hidden_size": 4, "window": 10}, "workers": 1}
+    options = {"search": {"trials": 9, "workers": 1}, "settings": {"epochs": 3, "hidden_size": 4, "window": 10}}
     whole = api.tune_prices(short, out=Path("whole"), **options).result
     scores = 0
 
