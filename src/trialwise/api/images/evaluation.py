@@ -12,8 +12,8 @@ from trialwise.base.arrays import save_arrays
 from trialwise.base.errors import UserError
 from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder, check_out
+from trialwise.images.evaluate import Evaluation, right_on_test
 from trialwise.images.evaluate import evaluate as evaluate_on_test
-from trialwise.images.evaluate import right_on_test
 from trialwise.images.predictions import PICTURES_FILE, TestPredictions, load_valid, save_predictions
 from trialwise.images.saved import DEFAULT_MODEL, load_model
 from trialwise.images.scores import accuracy_with_interval
@@ -91,13 +91,18 @@ def evaluate(
     document["verdict"] = verdict(run.kind, run.result, document)
     if own:
         document["report"] = f"{run.label}/report.html"
-        save_predictions(found.predictions, run.path)
-        save_arrays(run.path / PICTURES_FILE, found.pictures)
-        run.record["evaluation"] = document
-        run.save()
-        report([run])
+        _keep(run, found, document)
     write_json((out or run.path) / ("evaluation.json" if own else "evaluation-elsewhere.json"), document)
     return document
+
+
+def _keep(run: RunFolder, found: Evaluation, document: dict[str, Any]) -> None:
+    """Put what was found on the run's own test rows on record, and into its report."""
+    save_predictions(found.predictions, run.path)
+    save_arrays(run.path / PICTURES_FILE, found.pictures)
+    run.record["evaluation"] = document
+    run.save()
+    report([run])
 
 
 def _default_beside(run: RunFolder, prepared: Prepared, winner: TestPredictions) -> dict[str, Any] | None:
