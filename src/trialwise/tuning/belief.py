@@ -123,6 +123,8 @@ def _luck(
         return None, None, chance  # the score is no mean over rows: nothing is known of its luck
     found = correct_best(sign * scores_NT, generator=numpy_generator(seed, "optimism"), block_length=top.block_length)
     ends = sorted(sign * end for end in found.interval)
+    if top.scores_N.dtype == bool:
+        ends = [min(max(end, 0.0), 1.0) for end in ends]  # no more than all rows can be right
     corrected = {"value": sign * found.corrected, "ci95": ends, "n_rows": len(scores_NT), "n_trials": len(known)}
     return found.optimism, corrected, chance
 
