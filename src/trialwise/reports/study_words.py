@@ -52,7 +52,7 @@ def gain_words(result: Mapping[str, Any], unit: Unit) -> str:
     """
     gain, confirmed = result.get("gain"), result.get("confirmed")
     if gain is None:
-        return "" if confirmed is None else _without_default(confirmed)
+        return _without_default(result, unit)
     if confirmed is not None:
         return _on_fresh_seeds(result, confirmed, unit)
     if result["best"]["number"] == DEFAULT:
@@ -71,9 +71,9 @@ def gain_words(result: Mapping[str, Any], unit: Unit) -> str:
     )
 
 
-def _without_default(confirmed: Mapping[str, Any]) -> str:
-    best = next(row for row in confirmed["trials"] if row["trial"] == confirmed["best"])
-    return f"Run again on {_seeds(confirmed)}, its mean is {best['mean']:.5g}"
+def _without_default(result: Mapping[str, Any], unit: Unit) -> str:
+    optimism = result.get("optimism")
+    return "" if optimism is None else f"{unit.of(max(optimism, 0.0))} of the best score of all trials is luck"
 
 
 def _on_fresh_seeds(result: Mapping[str, Any], confirmed: Mapping[str, Any], unit: Unit) -> str:

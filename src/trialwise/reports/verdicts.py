@@ -116,7 +116,7 @@ def _own_tune_sentence(result: Mapping[str, Any], _: Any) -> str:
     if result["best"] is None:
         return f"No trial is complete yet: {tried}."
     words = f"{_gain(result)}The winner of {tried} is {_winner(result, number)}"
-    if result.get("gain") is None and result.get("optimism") is None:
+    if result.get("gain") is None and result.get("optimism") is None and not result.get("confirmed"):
         words += "; the best of many is partly luck"
     return f"{words}.{chance_words(result)}"
 
