@@ -77,6 +77,14 @@ def tune_prices(
     return _continue_tune(run, table, watch)
 
 
+def untuned_default(config: Path | None) -> BacktestSettings | None:
+    """The default that a study's `best.toml` was tuned from; None for any other file."""
+    if config is None or config.name != "best.toml" or not (config.parent / "run.json").exists():
+        return None
+    run = RunFolder.open(config.parent)
+    return fill(BacktestSettings, run.settings["backtest"]) if run.kind == "price-tune" else None
+
+
 def continue_tune_prices(run: RunFolder, watch: Watch) -> RunFolder:
     """Go on with the study of a run folder that `tune_prices` made.
 
