@@ -92,19 +92,14 @@ def backtest(
     with ends_well(run):
         try:
             result = run_backtest(table, given, seed=seed, on_epoch=on_epoch, on_fit=on_fit)
-            beside = _beside(result, untuned, seed, watch)
+            beside = _beside_untuned(result, untuned, seed, watch)
         except KeyboardInterrupt:
             run.finish({}, status="interrupted")
             raise Interrupted(run, hint="only the epochs so far (metrics.jsonl); there is no forecast yet") from None
-        save_forecaster(result.trained, run.path)
-        save_direction(result.fits[-1].direction, run.path)
-        if result.volatility.trained is not None:
-            save_volatility(result.volatility.trained, run.path)
+        _save_models(result, run)
         write_json(run.path / "forecasts.json", result.days())
-        verdict = " ".join(filter(None, (result.verdict, beside and beside["verdict"])))
-        document = result.to_document() | {
-            "verdict": verdict,
-            "untuned": beside,
+        document = result.to_document() | beside
+        document |= {
             "name": table.name,
             "n_rows": len(table.dates),
             "seconds": {"train": train_seconds, "total": time.perf_counter() - start},
@@ -112,11 +107,22 @@ def backtest(
     return finish(run, document)
 
 
-def _beside(result: BacktestResult, untuned: BacktestSettings | None, seed: int, watch: Watch) -> dict[str, Any] | None:
+def _save_models(result: BacktestResult, run: RunFolder) -> None:
+    save_forecaster(result.trained, run.path)
+    save_direction(result.fits[-1].direction, run.path)
+    if result.volatility.trained is not None:
+        save_volatility(result.volatility.trained, run.path)
+
+
+def _beside_untuned(
+    result: BacktestResult, untuned: BacktestSettings | None, seed: int, watch: Watch
+) -> dict[str, Any]:
+    """The comparison with the untuned default, and the verdict with a sentence on it."""
     if untuned is None:
-        return None
+        return {"untuned": None}
     watch(Stage(name="the untuned default on the same days"))
-    return beside_untuned(result, untuned, seed=seed)
+    found = beside_untuned(result, untuned, seed=seed)
+    return {"untuned": found, "verdict": f"{result.verdict} {found['verdict']}"}
 
 
 def ablate_prices(
