@@ -48,8 +48,8 @@ def correct_best(
 
     The estimate is BBC-CV (Tsamardinos, Greasidou & Borboudakis 2018, "Bootstrapping the out-of-sample predictions for
     efficient and accurate cross-validation"): choose on resampled rows, score on the rows left out, take the mean.
-    The percentiles of those scores, the paper's interval, cover 98 to 100 % where 95 is asked for: few rows are left
-    out, and plus or minus two standard errors of the winner covers 84 to 99 %. So the interval is read from simulated
+    The percentiles of those scores, the paper's interval, cover 98.5 to 100 % where 95 is asked for: few rows are left
+    out, and plus or minus two standard errors of the winner covers 85 to 100 %. So the interval is read from simulated
     studies (Beran 1987, "Prepivoting to reduce level error of confidence sets"): columns whose true means differ as
     much as these do beyond the noise of rows, with noise that is alike from column to column as it is here, chosen
     among and corrected in the same way; how far the corrected scores are from the truths there.
