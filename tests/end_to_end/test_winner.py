@@ -29,7 +29,7 @@ def objective(config, trial):
         trial.keep_rows(epoch, right, baseline_N=np.random.default_rng(1).random(500) < 0.5)
         yield float(right.mean())
 """
-OPTIONS = ["--epochs", "3", "--direction", "maximize", "--trials", "9", "--seed", "1"]
+OPTIONS = ["--epochs", "3", "--direction", "maximize", "--trials", "9", "--seed", "1", "--lockstep"]
 
 
 @pytest.fixture

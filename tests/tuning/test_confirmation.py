@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from trialwise.tuning.belief import believe
+from trialwise.tuning.budgets import Budget
 from trialwise.tuning.confirmation import FOLDER, confirm, contenders, known_reruns, rerun_folder, tidy
 from trialwise.tuning.driver import StudyPlan, run_study
 from trialwise.tuning.spaces import Float
@@ -14,7 +15,7 @@ from trialwise.tuning.studies import Study, TrialRecord
 from trialwise.tuning.validation_rows import load_rows
 from trialwise.tuning.workers import InlinePool, ProcessPool
 
-PLAN = StudyPlan(n_trials=12, max_epochs=3, batch_size=9, direction="maximize", sampler="random", seed=3)
+PLAN = StudyPlan(budget=Budget(trials=12), max_epochs=3, lockstep=True, direction="maximize", sampler="random", seed=3)
 ROWS = 400
 
 

@@ -14,8 +14,9 @@ from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder
 from trialwise.base.settings import fill
 from trialwise.tuning.belief import Belief
+from trialwise.tuning.budgets import Budget
 from trialwise.tuning.confirmation import DEFAULT, Confirming
-from trialwise.tuning.driver import BATCH_OF_TRIALS, StudyPlan, run_study
+from trialwise.tuning.driver import StudyOver, StudyPlan, run_study
 from trialwise.tuning.rungs import Direction
 from trialwise.tuning.samplers import choose_sampler
 from trialwise.tuning.settings import SearchSettings
@@ -71,13 +72,14 @@ def search_record(search: Search, *, trials: int) -> dict[str, Any]:
 
     Args:
         search: As the caller gave it.
-        trials: As many where the caller named no number.
+        trials: As many where the caller named no number and no other end.
 
     Raises:
         UserError: An unknown name or a bad value.
     """
     given = search if isinstance(search, SearchSettings) else fill(SearchSettings, search or {})
-    return dataclasses.asdict(dataclasses.replace(given, trials=given.trials or trials))
+    known = given.trials or (None if given.has_end() else trials)
+    return dataclasses.asdict(dataclasses.replace(given, trials=known))
 
 
 def search_of(run: RunFolder) -> SearchSettings:
@@ -102,7 +104,9 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
     search = search_of(run)
     plan = _plan(search, tuned, run.seed)
     choice = choose_sampler(search.sampler, tuned.space, pruning=tuned.max_epochs > 1)
-    n_workers = 1 if tuned.in_process else min(search.workers or _free_cores(), plan.n_trials)
+    in_process = tuned.in_process and search.trial_minutes is None  # what hangs here could not be ended
+    n_workers = 1 if tuned.in_process else search.workers or _free_cores()
+    n_workers = min(n_workers, search.trials or n_workers)
     facts = {"max_epochs": tuned.max_epochs, "sampler": choice.name, "sampler_reason": choice.reason}
     end = StudyEnd(
         confirming=Confirming(top=search.confirm if tuned.confirmable else 0, seeds=search.confirm_seeds),
@@ -111,14 +115,16 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
         has_default=tuned.default is not None,
         deterministic=tuned.deterministic or not tuned.confirmable,
     )
+    facts |= {"lockstep": search.lockstep}
     interrupted = False
+    over: StudyOver | None = None
     with exclusive(run.path), ends_well(run):
         study = Study(run.path, plan.direction)
         run.reopen()
         try:
-            watch(Part(name=tuned.name, total=plan.n_trials))
-            with closing(_pool(tuned, n_workers)) as pool:
-                _run_trials(study, tuned, plan, pool, watch)
+            watch(Part(name=tuned.name, total=search.trials))
+            with closing(_pool(tuned.objective, n_workers, in_process=in_process)) as pool:
+                over = _run_trials(study, tuned, plan, pool, watch)
                 confirm_best(run, study.records(), end, pool, watch)
         except KeyboardInterrupt:
             interrupted = True
@@ -126,7 +132,12 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
         belief = judge(run, records, end)
         best = _keep(run, records, belief, tuned)
         seconds = run.result.get("seconds", 0.0) + time.perf_counter() - start
-        document = study_document(records, tuned, belief) | facts | {"workers": n_workers} | dict(tuned.facts)
+        document = (
+            study_document(records, tuned, belief)
+            | facts
+            | {"workers": n_workers, "stopped_by": over.stopped_by if over else None}
+            | dict(tuned.facts)
+        )
         write_json(run.path / "trials.json", [record.to_document() for record in records])
     finish(run, document | {"seconds": seconds}, interrupted=interrupted, hint=f"trialwise study resume {run.label}")
     if best is None:
@@ -139,21 +150,28 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
 
 
 def _plan(search: SearchSettings, tuned: Tunable, seed: int) -> StudyPlan:
-    assert search.trials is not None
+    budget = Budget(
+        trials=search.trials,
+        epochs=search.epochs_total,
+        minutes=search.minutes,
+        plateau=search.until_plateau,
+        target=search.target,
+    )
     return StudyPlan(
-        n_trials=search.trials,
+        budget=budget,
         max_epochs=tuned.max_epochs,
         first_rung=tuned.first_rung,
-        batch_size=1 if tuned.in_process else BATCH_OF_TRIALS,
+        lockstep=search.lockstep,
         direction=tuned.direction,
         sampler=choose_sampler(search.sampler, tuned.space, pruning=tuned.max_epochs > 1).name,
         seed=seed,
         deterministic=tuned.deterministic,
+        trial_minutes=search.trial_minutes,
     )
 
 
-def _pool(tuned: Tunable, n_workers: int) -> Pool:
-    return InlinePool(tuned.objective) if tuned.in_process else ProcessPool(tuned.objective, n_workers)
+def _pool(objective: Objective, n_workers: int, *, in_process: bool) -> Pool:
+    return InlinePool(objective) if in_process else ProcessPool(objective, n_workers)
 
 
 def _free_cores() -> int:
@@ -162,10 +180,14 @@ def _free_cores() -> int:
     return free_cores()
 
 
-def _run_trials(study: Study, tuned: Tunable, plan: StudyPlan, pool: Pool, watch: Watch) -> None:
+def _run_trials(study: Study, tuned: Tunable, plan: StudyPlan, pool: Pool, watch: Watch) -> StudyOver | None:
+    """What ended the study; None where nothing did."""
+    over = None
     with closing(run_study(study, tuned.space, plan, pool, default=tuned.default)) as events:
         for event in events:
+            over = event if isinstance(event, StudyOver) else over
             watch(event)
+    return over
 
 
 def _keep(run: RunFolder, records: list[TrialRecord], belief: Belief, tuned: Tunable) -> TrialRecord | None:

@@ -12,25 +12,41 @@ class SearchSettings:
 
     Attributes:
         trials: Configurations to try, those of an earlier session included; the first is the untuned default. Left
-            out, 20 for images, 50 for all else.
+            out, as many as the rest of the budget holds, or 20 for images and 50 for all else.
+        epochs_total: End the study after so many epochs of all trials together.
+        minutes: End the study after about so many minutes, all sessions together.
+        until_plateau: End the study once so many trials after the best one were no better.
+        target: End the study once a trial's value is as good as this.
+        lockstep: Compare trials in batches of nine; the table of trials does not depend on the number of workers.
+        trial_minutes: End a trial that gives no score for so many minutes.
         workers: Processes of one thread each; left out, the cores that are free.
         sampler: What proposes the trials; auto picks what fits the space and says why.
         confirm: The best trials that are run again on fresh seeds at the end, with the default, before one is named;
-            0 leaves it out.
+            on top of the budget. 0 leaves it out.
         confirm_seeds: Fresh seeds for each of them.
     """
 
     trials: int | None = None
+    epochs_total: int | None = None
+    minutes: float | None = None
+    until_plateau: int | None = None
+    target: float | None = None
+    lockstep: bool = False
+    trial_minutes: float | None = None
     workers: int | None = None
     sampler: SamplerName = "auto"
     confirm: int = 3
     confirm_seeds: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("trials", "workers"):
+        for name in ("trials", "workers", "epochs_total", "until_plateau"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise UserError(f"--{name}: expected at least 1, got {value}")
+                raise UserError(f"--{name.replace('_', '-')}: expected at least 1, got {value}")
+        for name in ("minutes", "trial_minutes"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UserError(f"--{name.replace('_', '-')}: expected more than 0, got {value:g}")
         if self.confirm < 0:
             raise UserError(f"--confirm: expected at least 0, got {self.confirm}")
         if self.confirm_seeds < 1:
@@ -38,3 +54,8 @@ class SearchSettings:
                 f"--confirm-seeds: expected at least 1, got {self.confirm_seeds}",
                 hint="--confirm 0 runs nothing again",
             )
+
+    def has_end(self) -> bool:
+        """Whether something other than the number of trials ends the study."""
+        # Not a target: it may never be reached.
+        return any(end is not None for end in (self.epochs_total, self.minutes, self.until_plateau))

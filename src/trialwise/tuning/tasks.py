@@ -139,9 +139,11 @@ def reason_of(error: BaseException) -> str:
 
 
 def _from_what_is_left(trial: Trial) -> Trial:
-    folder = trial.folder
-    kept = folder is not None and folder.is_dir() and any(folder.iterdir())
-    return trial if kept or trial.epochs_done == 0 else dataclasses.replace(trial, epochs_done=0)
+    left = trial.folder.iterdir() if trial.folder and trial.folder.is_dir() else ()
+    # A name with a dot in front is what a killed process was writing.
+    if trial.folder is None or any(not path.name.startswith(".") for path in left):
+        return trial
+    return dataclasses.replace(trial, epochs_done=0)
 
 
 def _as_generator(scores: Iterator[float]) -> Any:
