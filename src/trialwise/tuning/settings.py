@@ -24,6 +24,8 @@ class SearchSettings:
         confirm: The best trials that are run again on fresh seeds at the end, with the default, before one is named;
             on top of the budget. 0 leaves it out.
         confirm_seeds: Fresh seeds for each of them.
+        storage: The database that keeps the study: sqlite:///FILE or postgresql://USER@HOST/DATABASE, the password from
+            PGPASSWORD or ~/.pgpass; left out, a journal in the run folder.
     """
 
     trials: int | None = None
@@ -37,6 +39,7 @@ class SearchSettings:
     sampler: SamplerName = "auto"
     confirm: int = 3
     confirm_seeds: int = 2
+    storage: str | None = dataclasses.field(default=None, repr=False)  # it may hold a password
 
     def __post_init__(self) -> None:
         for name in ("trials", "workers", "epochs_total", "until_plateau"):
