@@ -78,7 +78,7 @@ def test_the_default_runs_to_the_end_and_promotions_go_to_the_best_third_of_a_ru
     assert {len(r.scores) for r in records} == {1, 3, 9}
     reached = [sum(len(r.scores) >= rung for r in records[1:]) for rung in (1, 3, 9)]
     assert reached[0] == 29
-    assert math.ceil(29 / 3) <= reached[1] <= 15  # what is promoted early may turn out to be worse than later ones
+    assert math.ceil(29 / 3) <= reached[1] <= 18  # what is promoted early may turn out to be worse than later ones
     assert 1 <= reached[2] <= 7
     assert [e.number for e in events][:10] == [0] * 10
     best = best_record(records, "minimize")
@@ -130,6 +130,8 @@ def test_the_sampler_learns_from_paused_trials(tmp_path):
     assert "PRUNED" in by_view
     assert "PRUNED" not in on_record
     assert by_view.count("RUNNING") <= 1
+    assert counts(study.records())["pruned"] == 0
+    assert counts(study.records())["paused"] > 1
 
 
 @pytest.mark.parametrize("total", [18, 40, 60, 100])
@@ -209,7 +211,7 @@ def test_a_trial_that_hangs_is_ended_with_its_reason_and_the_study_goes_on(tmp_p
     study, over, _ = run(tmp_path, plan, pool=ProcessPool(Falling(hang=0), 2))
     first = study.records()[0]
     assert first.state == "failed"
-    assert first.notes["reason"] == "no sign of life for 0.1 minutes, after epoch 1 (--trial-minutes)"
+    assert first.notes["reason"].startswith("no sign of life for 0.1 minutes, after epoch ")
     assert over.stopped_by == "trials"
     assert counts(study.records())["complete"] >= 1
 
@@ -219,6 +221,18 @@ def test_a_study_can_be_given_more(tmp_path):
     study, over, _ = run(tmp_path, asynchronous(trials=15))
     assert len(study.records()) == 15
     assert over.stopped_by == "trials"
+
+
+@pytest.mark.parametrize("sampler", ["cmaes", "tpe", "sobol", "nsga2", "random"])
+@pytest.mark.parametrize("stop_after", [7, 60, 111])
+def test_every_sampler_goes_on_where_it_was(tmp_path, sampler, stop_after):
+    plan = dataclasses.replace(PLAN, budget=Budget(trials=60), max_epochs=1, sampler=sampler)
+    whole = table(run(tmp_path / "whole", plan)[0])
+    run(tmp_path / "part", plan, stop_after=stop_after)
+    assert table(run(tmp_path / "part", plan)[0]) == whole
+    if sampler == "cmaes":  # it closes in on the minimum, rather than beginning anew
+        last = [r.params["x"] ** 2 + r.params["y"] ** 2 for r in Study(tmp_path / "part").records()[-15:]]
+        assert sorted(last)[7] < 0.05
 
 
 def test_first_points_of_four_workers_are_distinct(tmp_path):

@@ -15,7 +15,7 @@ from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder
 from trialwise.base.settings import fill
 from trialwise.tuning.belief import Belief
-from trialwise.tuning.budgets import Budget
+from trialwise.tuning.budgets import Budget, check_epochs
 from trialwise.tuning.confirmation import DEFAULT, Confirming
 from trialwise.tuning.driver import StudyOver, StudyPlan, run_study
 from trialwise.tuning.rungs import Direction
@@ -81,6 +81,17 @@ def search_record(search: Search, *, trials: int) -> dict[str, Any]:
     given = search if isinstance(search, SearchSettings) else fill(SearchSettings, search or {})
     known = given.trials or (None if given.has_end() else trials)
     return dataclasses.asdict(dataclasses.replace(given, trials=known, storage=checked_storage(given.storage)))
+
+
+def check_search(search: Mapping[str, Any], space: Space, *, max_epochs: int, with_default: bool) -> None:
+    """Refuse what cannot search this space, before a run is made.
+
+    Raises:
+        UserError: The sampler does not fit, or the epochs do not hold one trial.
+    """
+    known = fill(SearchSettings, search)
+    choose_sampler(known.sampler, space, pruning=max_epochs > 1)
+    check_epochs(_budget(known), max_epochs, with_default=with_default)
 
 
 def search_of(run: RunFolder) -> SearchSettings:
@@ -150,15 +161,8 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
 
 
 def _plan(search: SearchSettings, tuned: Tunable, seed: int) -> StudyPlan:
-    budget = Budget(
-        trials=search.trials,
-        epochs=search.epochs_total,
-        minutes=search.minutes,
-        plateau=search.until_plateau,
-        target=search.target,
-    )
     return StudyPlan(
-        budget=budget,
+        budget=_budget(search),
         max_epochs=tuned.max_epochs,
         first_rung=tuned.first_rung,
         lockstep=search.lockstep,
@@ -167,6 +171,16 @@ def _plan(search: SearchSettings, tuned: Tunable, seed: int) -> StudyPlan:
         seed=seed,
         deterministic=tuned.deterministic,
         trial_minutes=search.trial_minutes,
+    )
+
+
+def _budget(search: SearchSettings) -> Budget:
+    return Budget(
+        trials=search.trials,
+        epochs=search.epochs_total,
+        minutes=search.minutes,
+        plateau=search.until_plateau,
+        target=search.target,
     )
 
 

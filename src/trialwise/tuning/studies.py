@@ -13,11 +13,11 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from trialwise.base.errors import UserError
+from trialwise.tuning.journals import Journal
 from trialwise.tuning.rungs import Direction
 from trialwise.tuning.spaces import Space, distributions, is_active
 
@@ -103,6 +103,7 @@ class Study:
             optuna.create_study(storage=self.storage, study_name=name, direction=direction)
         self.optuna = optuna.load_study(storage=self.storage, study_name=name)
         self.direction: Direction = "minimize" if self.optuna.direction == StudyDirection.MINIMIZE else "maximize"
+        self._n_asked: int | None = None
         self._study_id = self.storage.get_study_id_from_name(self.optuna.study_name)
         self._notes: dict[int, dict[str, Any]] = {}  # by trial number: what is on record already
 
@@ -114,6 +115,7 @@ class Study:
         else:
             trial = self.optuna.ask()
             assert trial.number == number, f"expected trial {number}, Optuna numbered it {trial.number}"
+            self._n_asked = number + 1
         params: dict[str, Any] = {}
         for name, distribution in distributions(space).items():
             if is_active(space[name], params):
@@ -121,8 +123,10 @@ class Study:
 
     def n_asked(self) -> int:
         """The number of trials that were proposed so far."""
-        trials = self.optuna.get_trials(deepcopy=False)
-        return sum(trial.state != TrialState.WAITING for trial in trials)
+        if self._n_asked is None:  # counted once: going through all trials for each would make long studies slow
+            trials = self.optuna.get_trials(deepcopy=False)
+            self._n_asked = sum(trial.state != TrialState.WAITING for trial in trials)
+        return self._n_asked
 
     def enqueue(self, params: dict[str, Any]) -> None:
         """Make `params` the next trial that is proposed, unless it waits already."""
@@ -153,7 +157,9 @@ class Study:
         """The trials of these numbers, or all that were proposed, by number."""
         if numbers is not None:
             return [_record(self.storage.get_trial(self._trial_id(number))) for number in numbers]
-        return [_record(trial) for trial in self.optuna.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
+        # Not from `self.optuna`, which may show samplers another state of paused trials.
+        trials = self.storage.get_all_trials(self._study_id, deepcopy=False)
+        return [_record(trial) for trial in trials if trial.state != TrialState.WAITING]
 
     def _trial_id(self, number: int) -> int:
         return self.storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
@@ -165,7 +171,7 @@ def _open_journal(folder: Path, *, must_exist: bool) -> tuple[BaseStorage, list[
     if must_exist and not path.exists():
         raise UserError(f"{folder} holds no study: it has no {JOURNAL}")
     try:
-        storage = JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+        storage = JournalStorage(Journal(path))
         return storage, [study.study_name for study in storage.get_all_studies()]
     except Exception as error:  # whatever a damaged line makes of Optuna's replay
         raise UserError(f"{path} is damaged: {error}", hint="restore it from a copy, or start again") from error

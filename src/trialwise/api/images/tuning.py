@@ -7,7 +7,7 @@ from typing import Any
 
 from trialwise.api.images.data import data_and_settings, data_document, prepared_again, run_record, save_trained_on
 from trialwise.api.runs import Watch, unwatched
-from trialwise.api.tuning import Search, Tunable, run_tuning, search_record
+from trialwise.api.tuning import Search, Tunable, check_search, run_tuning, search_record
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import changed, fill, flat, to_toml
@@ -64,6 +64,8 @@ def tune_images(
     resolved = chosen.settings
     network_for(resolved, prepared.description)  # what cannot be built is refused before a run is made
     space = search_space(resolved, prepared.description.n_train)
+    assert resolved.epochs is not None
+    check_search(searched, space_from_document(space), max_epochs=resolved.epochs, with_default=True)
     record = run_record(data, data_dir, resolved, prepared) | {
         "recipe": chosen.recipe,
         "space": space,
