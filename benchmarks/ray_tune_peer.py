@@ -6,6 +6,7 @@
 import os
 import tempfile
 import time
+import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def _trainable(shipped, epochs: int, seed: int, folder: Path):
         torch.set_num_threads(1)
         name = tune.get_context().get_trial_id()
         run = Trial(
-            number=0, seed=child_seed(seed, "trial", int(name.split("_")[-1])), max_epochs=epochs, folder=folder / name
+            number=0, seed=child_seed(seed, "trial", zlib.crc32(name.encode())), max_epochs=epochs, folder=folder / name
         )
         run.folder.mkdir(parents=True)
         with closing(ray.get(shipped)(config, run)) as scores:

@@ -66,7 +66,7 @@ def test_the_guides_script_runs(guide):
     Path("script.py").write_text(text)
     done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "Best of 3 trials on digits_mlp:objective" in done.stdout
+    assert "The winner of 3 trials on digits_mlp:objective" in done.stdout
 
 
 WITHOUT_CHECKPOINT = """

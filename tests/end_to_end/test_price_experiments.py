@@ -162,3 +162,16 @@ def test_bad_input_leaves_nothing_behind(options, message, tmp_path, capsys):
     assert run(["price", "tune", *options]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_tuned_model_is_backtested_beside_the_untuned_default(short, document):
+    tuned = document("price", "tune", short, "--trials", 4, "--workers", 1, "--config", "quick.toml", "--out", "tuned")
+    assert tuned["confirmed"]["n_seeds"] == 2
+    assert tuned["optimism"] is not None
+    assert tuned["corrected"]["n_rows"] > 30
+    found = document("price", "backtest", short, "--config", "tuned/best.toml")["untuned"]
+    assert found["interval"][0] <= found["gain"] <= found["interval"][1]
+    assert found["gain"] == pytest.approx(1 - (found["rmse"]["tuned"] / found["rmse"]["untuned"]) ** 2)
+    assert 0 <= found["p_value"] <= 1
+    Path("moved.toml").write_text(Path("tuned/best.toml").read_text())
+    assert document("price", "backtest", short, "--config", "moved.toml")["untuned"] is None

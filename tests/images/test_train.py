@@ -20,6 +20,7 @@ from trialwise.images.store import picture_digests, prepare
 from trialwise.images.train import predict_logits, prepare_training
 from trialwise.training.device import threads
 from trialwise.tuning.trials import Trial
+from trialwise.tuning.validation_rows import load_rows
 
 
 @pytest.fixture(autouse=True)
@@ -153,16 +154,21 @@ def test_a_trial_paused_and_resumed_gives_the_scores_and_the_model_of_one_never_
     config = {"learning_rate": 0.02, "dropout": 0.3}
 
     def trial(folder, done=0):
-        (tmp_path / folder).mkdir(exist_ok=True)
-        return Trial(number=1, seed=5, max_epochs=4, epochs_done=done, folder=tmp_path / folder)
+        (tmp_path / folder / "trials" / "0001").mkdir(exist_ok=True, parents=True)
+        return Trial(number=1, seed=5, max_epochs=4, epochs_done=done, folder=tmp_path / folder / "trials" / "0001")
 
     whole = list(objective(config, trial("whole")))
     paused = objective(config, trial("paused"))
     first = [next(paused), next(paused)]
     paused.close()
     assert first + list(objective(config, trial("paused", done=2))) == whole
-    models = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "paused")]
+    models = [(trial(name).folder / "model.safetensors").read_bytes() for name in ("whole", "paused")]
     assert models[0] == models[1]
+    # Which validation rows are right is kept too, and their share is the score.
+    rows = [load_rows(trial(name).folder) for name in ("whole", "paused")]
+    assert np.array_equal(rows[0].scores_N, rows[1].scores_N)
+    assert rows[0].scores_N.mean() == pytest.approx(whole[-1])
+    assert rows[0].baseline_N.mean() == pytest.approx(1 / 3, abs=0.1)
 
 
 def test_other_data_is_measured_without_the_pictures_that_were_trained_on(prepared, tmp_path, write_images):

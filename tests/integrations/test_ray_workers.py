@@ -103,7 +103,7 @@ def replace_node(cluster):
 
 
 SPACE = {"x": Float(low=0.5, high=2.0, default=1.0)}
-HOW = {"trials": 9, "lockstep": True, "sampler": "random"}
+HOW = {"trials": 9, "lockstep": True, "sampler": "random", "confirm": 0}
 
 
 def test_a_pool_on_a_cluster_does_what_every_pool_does(cluster, model, tmp_path):
@@ -141,7 +141,7 @@ def test_a_pool_on_a_cluster_does_what_every_pool_does(cluster, model, tmp_path)
         more = list(run_all(pool, [task(0, 1.0, until=5, done=3, most=5)]))
         assert [m.epoch for m in more[:-1]] == [4, 5]
         assert (run.path / "trials" / "0000" / "state").read_text().count(" ") == 4
-        assert sorted(path.name for path in (tmp_path / "shared" / "one").iterdir()) == ["0002"]
+        assert sorted(path.name for path in (tmp_path / "shared" / "one").iterdir()) == ["trials.0002"]
 
         pool.start(task(2, 1.0, until=9, done=3))
         assert isinstance(pool.receive(), Score)
@@ -171,12 +171,15 @@ def test_a_study_outlives_a_node_and_a_restart_of_its_database(
             accidents.pop(0)()
 
     search = {**HOW, "storage": postgres_url, "ray": cluster.address, "checkpoints": str(tmp_path / "shared")}
+    search |= {"confirm": 1, "confirm_seeds": 1}
     there = api.tune(slow_enough, SPACE, epochs=9, search=search, out=tmp_path / "there", watch=watch)
     assert not accidents
     assert table(there) == here
     twice = [epoch for epoch in set(epochs_run(tmp_path)) if epochs_run(tmp_path).count(epoch) > 1]
     assert len(twice) <= 2, "a lost node costs its trial one epoch"
     assert list((tmp_path / "shared").glob("*/*")) == []
+    reruns = [json.loads(path.read_text()) for path in (there.path / "confirmation").glob("*.json")]
+    assert [len(rerun["scores"]) for rerun in reruns] == [9, 9]
     best = there.result["best_trial"]
     assert (there.path / "trials" / f"{best:04d}" / "state").read_text().count(" ") == 8
 
@@ -185,7 +188,19 @@ def test_a_killed_driver_goes_on_at_another_address(cluster, slow_enough, tmp_pa
     here = local_table(slow_enough, tmp_path)
     (tmp_path / "space.toml").write_text("[x]\nlow = 0.5\nhigh = 2.0\ndefault = 1.0\n")
     command = [sys.executable, "-m", "trialwise", "tune", slow_enough, "--space", "space.toml", "--epochs", "9"]
-    command += ["--trials", "9", "--lockstep", "--sampler", "random", "--ray", cluster.address, "--out", "there"]
+    command += [
+        "--trials",
+        "9",
+        "--lockstep",
+        "--sampler",
+        "random",
+        "--confirm",
+        "0",
+        "--ray",
+        cluster.address,
+        "--out",
+        "there",
+    ]
     driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0)
     while not (tmp_path / "log").exists() or len(epochs_run(tmp_path)) < 8:
         assert driver.poll() is None, driver.communicate()

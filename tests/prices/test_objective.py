@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
 from trialwise.base.errors import UserError
@@ -11,6 +12,7 @@ from trialwise.prices.splits import train_part
 from trialwise.prices.train import training_data
 from trialwise.tuning.spaces import space_from_document
 from trialwise.tuning.trials import Trial
+from trialwise.tuning.validation_rows import load_rows
 
 
 def scores_of(objective, config, folder, *, epochs_done=0):
@@ -40,6 +42,19 @@ def test_a_paused_trial_goes_on_to_the_scores_of_one_that_was_not(objective, tmp
     assert first + scores_of(objective, {"dropout": 0.2}, tmp_path / "paused", epochs_done=3) == whole
     # A crash between the saving of a checkpoint and the recording of its score.
     assert first[:2] + scores_of(objective, {"dropout": 0.2}, tmp_path / "paused", epochs_done=2) == whole
+
+
+def test_every_validation_day_is_kept_and_their_mean_is_the_score(objective, tmp_path):
+    trial = Trial(number=1, seed=3, max_epochs=8, folder=tmp_path / "trials" / "0001")
+    for epoch, score in enumerate(objective({"dropout": 0.2}, trial), start=1):
+        rows = load_rows(trial.folder)
+        assert rows.epoch == epoch
+        assert rows.scores_N.mean() == pytest.approx(score, rel=1e-5)
+        assert rows.baseline_N.mean() == pytest.approx(1.0, rel=1e-5)
+        assert rows.block_length > 1
+    again = dataclasses.replace(trial, epochs_done=7)
+    list(objective({"dropout": 0.2}, again))
+    assert np.array_equal(load_rows(trial.folder).scores_N, rows.scores_N)
 
 
 def test_the_value_is_the_loss_of_the_training_that_the_winner_becomes(objective, tmp_path):

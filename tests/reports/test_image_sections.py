@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from trialwise.base.arrays import save_arrays
 from trialwise.base.runs import RunFolder
 from trialwise.images.corruptions import CORRUPTIONS, SEVERITIES
-from trialwise.images.predictions import PICTURES_FILE, save_arrays
+from trialwise.images.predictions import PICTURES_FILE
 from trialwise.images.scores import accuracy_scores, calibration_scores
 from trialwise.reports.image_sections import evaluation_chapters
 from trialwise.reports.page import write_report

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from trialwise.api.images.training import resume_training, train
     from trialwise.api.images.tuning import tune_images
     from trialwise.api.objectives import tune
-    from trialwise.api.price_tuning import tune_prices
+    from trialwise.api.price_tuning import tune_prices, untuned_default
     from trialwise.api.prices import ablate_prices, backtest, forecast, inspect, leak_test
     from trialwise.api.runs import Note, Part, Stage, Watch, report
     from trialwise.api.studies import list_studies, resume, show_study
@@ -39,6 +39,7 @@ _HOMES = {
     "tune_images": "images.tuning",
     "ablate_prices": "prices",
     "tune_prices": "price_tuning",
+    "untuned_default": "price_tuning",
     "backtest": "prices",
     "forecast": "prices",
     "inspect": "prices",
@@ -89,6 +90,7 @@ __all__ = [
     "tune",
     "tune_images",
     "tune_prices",
+    "untuned_default",
 ]
 
 

@@ -82,6 +82,7 @@ def continue_optimize(run: RunFolder, watch: Watch) -> RunFolder:
         direction="minimize",
         deterministic=":" not in settings["function"],
         in_process=True,
+        confirmable=False,
         facts={"function": settings["function"], **minimum},
     )
     return run_tuning(run, tuned, watch)

@@ -137,7 +137,7 @@ def _continue(run: RunFolder, own: OwnObjective, watch: Watch) -> RunFolder:
         in_process=own.function is not None,
         code=own.folder,
         facts={"objective": own.reference, "score": "score"},
-        keep=lambda run, best: _keep_winner(run, best, own),
+        keep=lambda run, best, _: _keep_winner(run, best, own),
     )
     return run_tuning(run, tuned, watch)
 

@@ -23,7 +23,6 @@ from trialwise.prices.recipes import BacktestSettings
 from trialwise.prices.splits import train_part
 from trialwise.prices.table import PriceTable
 from trialwise.training.checkpoints import Checkpoint
-from trialwise.tuning.driver import trial_folder
 from trialwise.tuning.spaces import space_from_document
 from trialwise.tuning.studies import TrialRecord
 
@@ -80,6 +79,14 @@ def tune_prices(
     return _continue_tune(run, table, watch)
 
 
+def untuned_default(config: Path | None) -> BacktestSettings | None:
+    """The default that a study's `best.toml` was tuned from; None for any other file."""
+    if config is None or config.name != "best.toml" or not (config.parent / "run.json").exists():
+        return None
+    run = RunFolder.open(config.parent)
+    return fill(BacktestSettings, run.settings["backtest"]) if run.kind == "price-tune" else None
+
+
 def continue_tune_prices(run: RunFolder, watch: Watch) -> RunFolder:
     """Go on with the study of a run folder that `tune_prices` made.
 
@@ -108,15 +115,15 @@ def _continue_tune(run: RunFolder, table: PriceTable, watch: Watch) -> RunFolder
             "last_train_date": str(table_train.dates[-1]),
             "warnings": list(table.warnings),
         },
-        keep=lambda run, best: _keep_winner(run, best, settings),
+        keep=lambda run, best, folder: _keep_winner(run, best, folder, settings),
     )
     return run_tuning(run, tuned, watch)
 
 
-def _keep_winner(run: RunFolder, best: TrialRecord, settings: BacktestSettings) -> None:
+def _keep_winner(run: RunFolder, best: TrialRecord, folder: Path | None, settings: BacktestSettings) -> None:
     """Put the winner's curve and its settings into the run folder."""
     (run.path / "metrics.jsonl").unlink(missing_ok=True)
-    for result in Checkpoint(trial_folder(run.path, best.number) / CHECKPOINT).results():
+    for result in Checkpoint(folder / CHECKPOINT).results() if folder else []:
         run.add_metrics(result)
     # Tried by someone before, or in this study: whoever reads the verdict should know of all.
     tried = settings.configurations_tried - 1 + (search_of(run).trials or 0)

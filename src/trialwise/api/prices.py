@@ -15,7 +15,7 @@ from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import check_range, fill
 from trialwise.prices.ablation import ablate as run_ablation
 from trialwise.prices.ablation import ablation_sentence, variants
-from trialwise.prices.backtest import run_backtest
+from trialwise.prices.backtest import BacktestResult, run_backtest
 from trialwise.prices.ensemble import N_SEEDS
 from trialwise.prices.forecast import forecast_next
 from trialwise.prices.inspect import description
@@ -32,6 +32,7 @@ from trialwise.prices.saved import (
 )
 from trialwise.prices.splits import train_part
 from trialwise.prices.table import PriceTable, accompanied
+from trialwise.prices.untuned import beside_untuned
 from trialwise.training.loop import EpochResult
 
 
@@ -40,6 +41,7 @@ def backtest(
     *,
     companions: Sequence[Path | str] = (),
     settings: BacktestSettings | Mapping[str, Any] | None = None,
+    untuned: BacktestSettings | None = None,
     seed: int = 0,
     out: Path | None = None,
     watch: Watch = unwatched,
@@ -51,6 +53,8 @@ def backtest(
             Where it holds several symbols, with one of them behind a colon: "stocks.csv:AAPL".
         companions: CSVs of other symbols, whose moves up to each day the LSTM is shown as well.
         settings: Fields of `prices.recipes.BacktestSettings`.
+        untuned: The default that `settings` were tuned from (`untuned_default` reads it from the study): its LSTM is
+            trained and measured on the same days, "untuned" in the result.
         seed: The one seed.
         out: The run folder to make.
         watch: Sees every `EpochResult`.
@@ -88,20 +92,37 @@ def backtest(
     with ends_well(run):
         try:
             result = run_backtest(table, given, seed=seed, on_epoch=on_epoch, on_fit=on_fit)
+            beside = _beside_untuned(result, untuned, seed, watch)
         except KeyboardInterrupt:
             run.finish({}, status="interrupted")
             raise Interrupted(run, hint="only the epochs so far (metrics.jsonl); there is no forecast yet") from None
-        save_forecaster(result.trained, run.path)
-        save_direction(result.fits[-1].direction, run.path)
-        if result.volatility.trained is not None:
-            save_volatility(result.volatility.trained, run.path)
+        _save_models(result, run)
         write_json(run.path / "forecasts.json", result.days())
-        document = result.to_document() | {
+        document = result.to_document() | beside
+        document |= {
             "name": table.name,
             "n_rows": len(table.dates),
             "seconds": {"train": train_seconds, "total": time.perf_counter() - start},
         }
     return finish(run, document)
+
+
+def _save_models(result: BacktestResult, run: RunFolder) -> None:
+    save_forecaster(result.trained, run.path)
+    save_direction(result.fits[-1].direction, run.path)
+    if result.volatility.trained is not None:
+        save_volatility(result.volatility.trained, run.path)
+
+
+def _beside_untuned(
+    result: BacktestResult, untuned: BacktestSettings | None, seed: int, watch: Watch
+) -> dict[str, Any]:
+    """The comparison with the untuned default, and the verdict with a sentence on it."""
+    if untuned is None:
+        return {"untuned": None}
+    watch(Stage(name="the untuned default on the same days"))
+    found = beside_untuned(result, untuned, seed=seed)
+    return {"untuned": found, "verdict": f"{result.verdict} {found['verdict']}"}
 
 
 def ablate_prices(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from trialwise.api.tuning import search_of, search_record
 from trialwise.base.errors import TrialwiseError, UserError
 from trialwise.base.files import runs_folder
 from trialwise.base.runs import RunFolder
-from trialwise.tuning.studies import JOURNAL
+from trialwise.reports.verdicts import verdict
+from trialwise.tuning.rungs import Direction
+from trialwise.tuning.studies import JOURNAL, TrialRecord
 from trialwise.tuning.winner import best_record, counts
 
 # The kinds of run that hold a study, and what goes on with one.
@@ -92,24 +95,56 @@ def _study_folders() -> set[Path]:
 
 
 def show_study(run: RunFolder | Path | str) -> dict[str, Any]:
-    """A study as it stands: "status" ("stopped" where its driver is gone), "counts", "best", "trials", its result."""
+    """A study as it stands, running or not.
+
+    Returns:
+        Its result, and "status" ("stopped" where its driver is gone), "counts" (complete, pruned, paused, failed),
+        "trials", "best" (the named winner; before there is one the trial with the best value), "default", "gain" over
+        it (where the best were run again, on the same fresh seeds; else as seen in validation), "optimism" (how much
+        of the best value is luck with the validation rows), "test" (what `evaluate` found, with "ci95"; None before)
+        and "verdict". None stands for what is not known.
+
+    Raises:
+        UserError: It is no study.
+    """
     opened = open_study(run)
     with seen_study(opened) as study:
         records = study.records()
-    best = best_record(records, study.direction)
-    return opened.result | {
-        "schema": "trialwise.study/1",
-        "run": opened.label,
-        "kind": opened.kind,
-        "started": opened.record["started"],
-        "status": _status(opened),
-        "storage": storage_of(opened),
-        "n_trials": len(records),
-        "counts": counts(records),
-        "best": best.to_document() if best else None,
-        "trials": [record.to_document() for record in records],
-        "test": (opened.record.get("evaluation") or {}).get("test"),
-    }
+    evaluation = opened.record.get("evaluation")
+    has_verdict = "verdict" in opened.result
+    return (
+        dict.fromkeys(("default", "gain", "optimism"))
+        | opened.result
+        | {
+            "schema": "trialwise.study/1",
+            "run": opened.label,
+            "kind": opened.kind,
+            "started": opened.record["started"],
+            "status": _status(opened),
+            "storage": storage_of(opened),
+            "n_trials": len(records),
+            "counts": counts(records),
+            "best": _best(opened, records, study.direction),
+            "trials": [record.to_document() for record in records],
+            "test": _test(evaluation),
+            "verdict": verdict(opened.kind, opened.result, evaluation) if has_verdict else None,
+        }
+    )
+
+
+def _best(run: RunFolder, records: Sequence[TrialRecord], direction: Direction) -> dict[str, Any] | None:
+    """The trial that the result names, unless trials were added since; else the one with the best value."""
+    named = run.result.get("best_trial")
+    is_current = run.result.get("n_trials") == len(records)
+    best = next((r for r in records if r.number == named), None) if is_current else best_record(records, direction)
+    return best.to_document() if best else None
+
+
+def _test(evaluation: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What `evaluate` found, in short, with the untuned default on the same rows."""
+    if not evaluation:
+        return None
+    return evaluation["test"] | {"default": evaluation.get("default"), "times_opened": evaluation["times_opened"]}
 
 
 def _status(run: RunFolder) -> str:

@@ -8,22 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from trialwise.api.clusters import checked_cluster, ray_pool
+from trialwise.api.confirming import StudyEnd, confirm_best, folder_name, folder_of, judge
 from trialwise.api.runs import Part, Watch, ends_well, finish
 from trialwise.api.study_places import checked_storage, driven_study
 from trialwise.base.errors import WorkError
 from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder
 from trialwise.base.settings import fill
+from trialwise.tuning.belief import Belief
 from trialwise.tuning.budgets import Budget, check_epochs
+from trialwise.tuning.confirmation import DEFAULT, Confirming
 from trialwise.tuning.driver import StudyOver, StudyPlan, run_study
 from trialwise.tuning.rungs import Direction
 from trialwise.tuning.samplers import choose_sampler
 from trialwise.tuning.settings import SearchSettings
 from trialwise.tuning.spaces import Space
-from trialwise.tuning.studies import TrialRecord
+from trialwise.tuning.studies import Study, TrialRecord
 from trialwise.tuning.tasks import Pool
 from trialwise.tuning.trials import Config, Objective
-from trialwise.tuning.winner import best_record, counts, gain_over_default, importances
+from trialwise.tuning.winner import counts, importances
 from trialwise.tuning.workers import InlinePool, ProcessPool
 
 # How to search: as settings, or as a mapping with some of their fields.
@@ -46,7 +49,10 @@ class Tunable:
         in_process: Whether trials run here, one after the other, and not in processes of their own.
         code: The folder from which the user's own modules are imported; they are sent to the nodes of a cluster.
         facts: What the result should say beside the trials.
-        keep: Called with the winner at the end, to put what it left behind into the run folder.
+        keep: Called with the winner at the end, and the folder that it left behind (None where that is gone), to put
+            what is worth keeping into the run folder.
+        keep_default: The same for the default, where another trial is the winner.
+        confirmable: Whether the best trials are worth another run: not where a minimum is looked for, and no model.
     """
 
     name: str
@@ -60,7 +66,9 @@ class Tunable:
     in_process: bool = False
     code: Path | None = None
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    keep: Callable[[RunFolder, TrialRecord], None] | None = None
+    keep: Callable[[RunFolder, TrialRecord, Path | None], None] | None = None
+    keep_default: Callable[[RunFolder, Path], None] | None = None
+    confirmable: bool = True
 
 
 def search_record(search: Search, *, trials: int) -> dict[str, Any]:
@@ -113,6 +121,13 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
     plan = _plan(search, tuned, run.seed)
     choice = choose_sampler(search.sampler, tuned.space, pruning=tuned.max_epochs > 1)
     facts = {"max_epochs": tuned.max_epochs, "sampler": choice.name, "sampler_reason": choice.reason}
+    end = StudyEnd(
+        confirming=Confirming(top=search.confirm if tuned.confirmable else 0, seeds=search.confirm_seeds),
+        direction=tuned.direction,
+        max_epochs=tuned.max_epochs,
+        has_default=tuned.default is not None,
+        deterministic=tuned.deterministic or not tuned.confirmable,
+    )
     facts |= {"lockstep": search.lockstep}
     interrupted = False
     over: StudyOver | None = None
@@ -120,23 +135,18 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
         run.reopen()
         try:
             watch(Part(name=tuned.name, total=search.trials))
-            with (
-                closing(_pool(run, search, tuned, watch)) as pool,
-                closing(run_study(study, tuned.space, plan, pool, default=tuned.default)) as events,
-            ):
+            with closing(_pool(run, search, tuned, watch)) as pool:
                 facts |= {"workers": pool.capacity}
-                for event in events:
-                    over = event if isinstance(event, StudyOver) else over
-                    watch(event)
+                over = _run_trials(study, tuned, plan, pool, watch)
+                confirm_best(run, study.records(), end, pool, watch)
         except KeyboardInterrupt:
             interrupted = True
         records = study.records()
-        best = best_record(records, plan.direction)
-        if best is not None and tuned.keep is not None:
-            tuned.keep(run, best)
+        belief = judge(run, records, end)
+        best = _keep(run, records, belief, tuned)
         seconds = run.result.get("seconds", 0.0) + time.perf_counter() - start
         document = (
-            study_document(records, tuned)
+            study_document(records, tuned, belief)
             | facts
             | {"stopped_by": over.stopped_by if over else None}
             | dict(tuned.facts)
@@ -191,9 +201,37 @@ def _free_cores() -> int:
     return free_cores()
 
 
-def study_document(records: list[TrialRecord], tuned: Tunable) -> dict[str, Any]:
-    """What a study found, as plain JSON values."""
-    best = best_record(records, tuned.direction)
+def _run_trials(study: Study, tuned: Tunable, plan: StudyPlan, pool: Pool, watch: Watch) -> StudyOver | None:
+    """What ended the study; None where nothing did."""
+    over = None
+    with closing(run_study(study, tuned.space, plan, pool, default=tuned.default)) as events:
+        for event in events:
+            over = event if isinstance(event, StudyOver) else over
+            watch(event)
+    return over
+
+
+def _keep(run: RunFolder, records: list[TrialRecord], belief: Belief, tuned: Tunable) -> TrialRecord | None:
+    """The named winner, after what it left behind was put into the run folder; None where there is none."""
+    if belief.named is None:
+        return None
+    best = _record(records, belief.named)
+    if tuned.keep is not None:
+        tuned.keep(run, best, folder_of(run, belief, best.number))
+    if tuned.keep_default is not None and tuned.default is not None and best.number != DEFAULT:
+        folder = folder_of(run, belief, DEFAULT)
+        if folder is not None:
+            tuned.keep_default(run, folder)
+    return best
+
+
+def _record(records: list[TrialRecord], number: int) -> TrialRecord:
+    return next(record for record in records if record.number == number)
+
+
+def study_document(records: list[TrialRecord], tuned: Tunable, belief: Belief) -> dict[str, Any]:
+    """What a study found, as plain JSON values; the best is the one that is named, see `Belief`."""
+    best = None if belief.named is None else _record(records, belief.named)
     shares = importances(records, tuned.space, tuned.direction)
     has_default = tuned.default is not None and bool(records)
     return {
@@ -204,8 +242,9 @@ def study_document(records: list[TrialRecord], tuned: Tunable) -> dict[str, Any]
         "best_params": best.params if best else None,
         "best_trial": best.number if best else None,
         "best": _trial_row(best) if best else None,
+        "model": folder_name(belief),
         "default": _trial_row(records[0]) if has_default else None,
-        "gain": gain_over_default(records, tuned.direction) if has_default else None,
+        **belief.to_document(),
         "importances": shares.to_document() if shares else None,
         "trials": [_trial_row(record) for record in records],
     }

@@ -54,7 +54,13 @@ def backtest(
     settings = merged(BacktestSettings, config, given)
     with watching() as watch:
         run = api.backtest(
-            csv, companions=companions or [], settings=settings, seed=output.seed, out=output.out, watch=watch
+            csv,
+            companions=companions or [],
+            settings=settings,
+            untuned=api.untuned_default(config),
+            seed=output.seed,
+            out=output.out,
+            watch=watch,
         )
     give(run.result, _text(run.result), json=output.json)
 

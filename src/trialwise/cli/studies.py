@@ -49,6 +49,8 @@ def show(run: Run, /, *, output: Output = Output()) -> None:  # noqa: B008
     counts = ", ".join(f"{n} {state}" for state, n in document["counts"].items())
     best = document["best"]
     lines = [f"{document['run']}: {document['status']}, {counts}"]
+    if document["verdict"]:
+        lines.append(document["verdict"])
     if best:
         lines.append(f"best: trial {best['number']} with {best['value']:.6g}, {best['params']}")
     lines += [_trial_line(trial) for trial in document["trials"]]

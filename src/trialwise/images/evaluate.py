@@ -120,6 +120,18 @@ def evaluate(
     return Evaluation(document=document, predictions=predictions, pictures=pictures | doubted)
 
 
+def right_on_test(saved: SavedModel, prepared: Prepared) -> NDArray[np.bool_]:
+    """Which of the data's own test rows (N,) another model of the same study gets right: for a paired comparison.
+
+    Raises:
+        UserError: The data does not fit the model.
+    """
+    check_fit(saved, prepared.description)
+    rows = open_test(prepared)
+    images_NHWC = as_tensor(rows.images_NHWC).to(saved.mean.device)
+    return _logits(saved, images_NHWC).argmax(1).cpu().numpy() == np.asarray(rows.labels_N)
+
+
 def _averaged_over_views(saved: SavedModel, images_NHWC: torch.Tensor, plain_NK: torch.Tensor) -> torch.Tensor:
     """Probabilities (N, K) averaged over the image, moved by a pixel both ways, and the mirror images of these.
 

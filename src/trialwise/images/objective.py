@@ -44,9 +44,11 @@ class ImageObjective:
         trial.notes["n_params"] = n_params(training.network)
         assert trial.folder is not None
         checkpoint = Checkpoint(trial.folder / CHECKPOINT)
+        chance_N = training.commonest_N()
         with closing(training.epochs(checkpoint, results_known=trial.epochs_done)) as results:
             for result in results:
                 trial.notes["train_loss"] = result.train_loss
                 if result.epoch == trial.max_epochs:
                     save_model(calibrated(training, trial.folder), trial.folder)
+                trial.keep_rows(result.epoch, training.right_N(), baseline_N=chance_N)
                 yield result.valid["accuracy"]

@@ -15,6 +15,7 @@ from trialwise.base.settings import fill
 from trialwise.images.networks import Architecture, build_network
 
 SCHEMA = "trialwise.image-model/2"
+DEFAULT_MODEL = "default"  # the folder, in that of a tuning, with the model of the untuned default
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -54,6 +54,7 @@ class Training:
         valid_index: Rows to choose by.
         seed: Of this training.
         dtype: What convolutions are computed in.
+        right: Under "N", which validation rows (N,) bool the last `validate` found to be right; empty before.
     """
 
     settings: TrainSettings
@@ -66,6 +67,7 @@ class Training:
     valid_index: torch.Tensor
     seed: int
     dtype: torch.dtype
+    right: dict[str, torch.Tensor] = dataclasses.field(default_factory=dict)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -150,10 +152,22 @@ class Training:
         index = self.valid_index.to(self.images_NHWC.device)
         logits_NK = predict_logits(self.saved, self.images_NHWC, index, dtype=self.dtype)
         labels_N = self.labels_N[index]
+        self.right["N"] = logits_NK.argmax(1) == labels_N
         return {
-            "accuracy": float((logits_NK.argmax(1) == labels_N).float().mean()),
+            "accuracy": float(self.right["N"].float().mean()),
             "loss": float(nn.functional.cross_entropy(logits_NK, labels_N)),
         }
+
+    def right_N(self) -> NDArray[np.bool_]:
+        """Which validation rows the network gets right as it stands."""
+        if not self.right:  # it was just brought back from a checkpoint
+            self.validate()
+        return self.right["N"].cpu().numpy()
+
+    def commonest_N(self) -> NDArray[np.bool_]:
+        """Which validation rows are of the class that is commonest in training: what needs no network to be right."""
+        labels_N = self.labels_N.cpu()
+        return (labels_N[self.valid_index] == labels_N[self.train_index].bincount().argmax()).numpy()
 
 
 def predict_logits(

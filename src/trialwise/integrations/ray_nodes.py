@@ -14,6 +14,7 @@ from typing import Any
 
 from trialwise.integrations.trial_archives import TrialArchives
 from trialwise.tuning.tasks import Failure, Message, Score, Task, reason_of, run_task
+from trialwise.tuning.validation_rows import rows_file
 
 PACKAGES = ("trialwise", "torch", "numpy")  # different ones would give different numbers
 
@@ -54,7 +55,7 @@ class Worker:
         torch.set_num_threads(shipment.n_threads)
         self._scratch = Path(tempfile.mkdtemp(prefix="trialwise-"))
         self._shipment = shipment
-        self._running: Generator[Message] | None = None
+        self._running: Generator[tuple[Message, bytes | None]] | None = None
         modules = self._scratch / "modules"
         for name, text in shipment.modules.items():
             path = modules / name
@@ -71,36 +72,38 @@ class Worker:
             "sees_run_folder": (self._shipment.run_folder / "run.json").exists(),
         }
 
-    def begin(self, task: Task) -> Message:
-        """Start the task; its first message."""
+    def begin(self, task: Task) -> tuple[Message, bytes | None]:
+        """Start the task; its first message, and the file of its validation rows where that is not seen elsewhere."""
         if self._running is not None:
             self._running.close()
         self._running = self._messages(task)
         return next(self._running)
 
-    def go_on(self) -> Message:
-        """The task's next message."""
+    def go_on(self) -> tuple[Message, bytes | None]:
+        """The task's next message, and the same."""
         assert self._running is not None
         return next(self._running)
 
-    def _messages(self, task: Task) -> Generator[Message]:
+    def _messages(self, task: Task) -> Generator[tuple[Message, bytes | None]]:
         archives, trial = self._shipment.archives, task.trial
-        folder = trial.folder if archives is None else self._scratch / "trial"
+        if archives is None or trial.folder is None:
+            yield from ((message, None) for message in run_task(self._objective, task))
+            return
+        name = str(trial.folder.relative_to(self._shipment.run_folder))
+        folder = self._scratch / name
+        rows = rows_file(folder)
         try:
-            if archives is not None:
-                assert folder is not None
-                done = archives.bring(folder, trial.number, trial.epochs_done)
-                task = dataclasses.replace(task, trial=dataclasses.replace(trial, folder=folder, epochs_done=done))
+            done = archives.bring(folder, name, trial.epochs_done)
+            task = dataclasses.replace(task, trial=dataclasses.replace(trial, folder=folder, epochs_done=done))
             for message in run_task(self._objective, task):
-                if archives is not None and isinstance(message, Score):
-                    assert folder is not None
-                    archives.save(folder, trial.number, message.epoch)  # before its score is on record
-                yield message
+                if isinstance(message, Score):
+                    archives.save(folder, name, message.epoch)  # before its score is on record
+                yield message, rows.read_bytes() if rows.exists() else None
         except Exception as error:  # of the archives: an objective's own errors are messages already
-            yield Failure(number=trial.number, reason=f"its checkpoint: {reason_of(error)}", lost=True)
+            yield Failure(number=trial.number, reason=f"its checkpoint: {reason_of(error)}", lost=True), None
         finally:
-            if archives is not None and folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            rows.unlink(missing_ok=True)
 
 
 def package_versions() -> dict[str, str]:

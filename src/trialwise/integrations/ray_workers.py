@@ -12,13 +12,14 @@ import ray
 from ray.exceptions import ActorDiedError, OutOfMemoryError, RayError, RayTaskError
 
 from trialwise.base.errors import UserError, WorkError
+from trialwise.base.files import replacing
 from trialwise.integrations.ray_cluster import connect, own_modules, room_for_trials
 from trialwise.integrations.ray_nodes import Shipment, Worker, package_versions
 from trialwise.integrations.trial_archives import TrialArchives
-from trialwise.tuning.ledger import trial_folder
 from trialwise.tuning.settings import ClusterSettings
 from trialwise.tuning.tasks import Done, Failure, Message, Score, Task
 from trialwise.tuning.trials import Objective
+from trialwise.tuning.validation_rows import rows_file
 
 FAILED_STARTS = 5  # so many workers in a row that died before they were ready end the study
 SILENT_SECONDS = 30.0  # then it is said that the cluster has no room
@@ -66,7 +67,7 @@ class RayPool:
         self._archives = TrialArchives(cluster.checkpoints, study) if cluster.checkpoints else None
         if self._archives is not None:
             self._archives.check()
-        self._run_folder = run_folder
+        self._run_folder = run_folder.absolute()
         self._is_ours = connect(cluster)
         try:
             n_workers = n_workers or room_for_trials(cluster)
@@ -75,7 +76,7 @@ class RayPool:
                 n_threads=cluster.cpus_per_trial,
                 modules=own_modules(code) if code else {},
                 archives=self._archives,
-                run_folder=run_folder.absolute(),
+                run_folder=self._run_folder,
             )
             actor = ray.remote(num_cpus=cluster.cpus_per_trial, num_gpus=cluster.gpus_per_trial)(Worker)
             shipped = [ray.put(ray.cloudpickle.dumps(objective))]
@@ -159,16 +160,32 @@ class RayPool:
             place.is_ready = True
             self._assign()
             return None
-        if isinstance(answer, Score):
+        message, rows = answer
+        if isinstance(message, Score):
             place.pending = place.actor.go_on.remote()
-            if self._archives is not None and answer.epoch >= task.trial.max_epochs and task.trial.folder is not None:
-                self._archives.bring(task.trial.folder, answer.number, answer.epoch)  # before its end is on record
+            self._keep(task, message, rows)
         else:
             place.task = None
-            if self._archives is not None and isinstance(answer, Done) and task.until_epoch >= task.trial.max_epochs:
-                self._archives.forget(answer.number)
+            if self._archives is not None and isinstance(message, Done) and task.until_epoch >= task.trial.max_epochs:
+                self._archives.forget(self._name(task))
             self._assign()
-        return answer
+        return message
+
+    def _keep(self, task: Task, score: Score, rows: bytes | None) -> None:
+        """Put what is needed here into the run folder, before the score is on record."""
+        folder = task.trial.folder
+        if folder is None or self._archives is None:
+            return
+        if rows is not None:
+            rows_file(folder).parent.mkdir(exist_ok=True)
+            with replacing(rows_file(folder)) as new:
+                new.write_bytes(rows)
+        if score.epoch >= task.trial.max_epochs:
+            self._archives.bring(folder, self._name(task), score.epoch)
+
+    def _name(self, task: Task) -> str:
+        assert task.trial.folder is not None
+        return str(task.trial.folder.relative_to(self._run_folder))
 
     def _assign(self) -> None:
         """Give waiting tasks to free actors, and start as many actors as still lack."""
@@ -218,9 +235,9 @@ class RayPool:
         """Drop the archives of the trials whose place in the run folder the driver has deleted."""
         if self._archives is None:
             return
-        for number in self._archives.numbers():
-            if not trial_folder(self._run_folder, number).exists():
-                self._archives.forget(number)
+        for name in self._archives.names():
+            if not (self._run_folder / name).exists():
+                self._archives.forget(name)
 
     def _disconnect(self) -> None:
         if self._is_ours:

@@ -20,7 +20,8 @@ class TrialArchives:
     """The folders of a study's trials, one archive for each of their last epochs.
 
     An archive is written under another name and then renamed, so that a reader finds a whole one or none; it is never
-    changed. A worker that was given up for lost and writes still can therefore harm nothing.
+    changed. A worker that was given up for lost and writes still can therefore harm nothing. A trial is named by its
+    folder's path below the run folder, e.g. "trials/0003".
     """
 
     def __init__(self, place: str, study: str) -> None:
@@ -50,10 +51,10 @@ class TrialArchives:
                 hint="a folder that all nodes see, or a URL for fsspec, e.g. s3://bucket/folder (pip install s3fs)",
             ) from None
 
-    def save(self, folder: Path, number: int, epoch: int) -> None:
+    def save(self, folder: Path, name: str, epoch: int) -> None:
         """Keep the trial's folder as it is after this epoch, and drop all but its last few archives."""
         files, root = self._opened()
-        home = _home(root, number)
+        home = _home(root, name)
         files.makedirs(home, exist_ok=True)
         with tempfile.NamedTemporaryFile(suffix=".tar") as packed:
             with tarfile.open(fileobj=packed, mode="w") as archive:
@@ -67,7 +68,7 @@ class TrialArchives:
             with contextlib.suppress(FileNotFoundError):
                 files.rm_file(f"{home}/{old:06d}.tar")
 
-    def bring(self, folder: Path, number: int, until_epoch: int) -> int:
+    def bring(self, folder: Path, name: str, until_epoch: int) -> int:
         """Make the trial's folder what it was after `until_epoch`, or the last epoch before that was kept.
 
         Returns:
@@ -76,7 +77,7 @@ class TrialArchives:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         files, root = self._opened()
-        home = _home(root, number)
+        home = _home(root, name)
         epoch = max((known for known in self._epochs(files, home) if known <= until_epoch), default=0)
         if epoch:
             with (
@@ -86,16 +87,16 @@ class TrialArchives:
                 archive.extractall(folder, filter="data")
         return epoch
 
-    def forget(self, number: int) -> None:
+    def forget(self, name: str) -> None:
         """Drop everything of one trial."""
         files, root = self._opened()
         with contextlib.suppress(FileNotFoundError):
-            files.rm(_home(root, number), recursive=True)
+            files.rm(_home(root, name), recursive=True)
 
-    def numbers(self) -> set[int]:
+    def names(self) -> set[str]:
         """The trials of which something is kept."""
         files, root = self._opened()
-        return {int(name) for name in _names(files, root) if name.isdigit()}
+        return {name.replace(".", "/", 1) for name in _names(files, root) if not name.startswith(".")}
 
     def _opened(self) -> tuple[Any, str]:
         files, root = fsspec.url_to_fs(self.place, use_listings_cache=False)
@@ -106,8 +107,8 @@ class TrialArchives:
         return sorted(int(stem) for stem in stems if stem.isdigit())
 
 
-def _home(root: str, number: int) -> str:
-    return f"{root}/{number:04d}"
+def _home(root: str, name: str) -> str:
+    return f"{root}/{name.replace('/', '.', 1)}"
 
 
 def _names(files: Any, folder: str) -> list[str]:

@@ -134,6 +134,17 @@ class Training:
         with torch.no_grad():
             return {"loss": float(self.valid.loss(self.network(self.valid.inputs_BTF), self.valid.targets_BT))}
 
+    def best_errors(self) -> torch.Tensor:
+        """The squared error (T,) of the best weights so far on each validation day, oldest first."""
+        weights = self.best.state_dict()["weights"]
+        with torch.no_grad():
+            outputs_BT = torch.func.functional_call(self.network, weights, (self.valid.inputs_BTF,))
+        return ((outputs_BT - self.valid.targets_BT) ** 2)[:, self.valid.n_warm_up :].flatten()
+
+    def naive_errors(self) -> torch.Tensor:
+        """The same of the naive forecast, which says 0."""
+        return (self.valid.targets_BT**2)[:, self.valid.n_warm_up :].flatten()
+
     def _batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         order = torch.from_numpy(numpy_generator(self.seed, "order", epoch).permutation(len(self.train.targets_BT)))
         for chosen in order.split(self.settings.batch_size):

@@ -11,6 +11,7 @@ from trialwise.prices.recipes import BacktestSettings
 from trialwise.prices.splits import split_rows
 from trialwise.prices.table import PriceTable
 from trialwise.prices.train import training_data
+from trialwise.statistics.comparisons import block_days
 from trialwise.training.checkpoints import Checkpoint
 from trialwise.training.device import threads
 from trialwise.tuning.trials import Config, Trial
@@ -45,10 +46,16 @@ class PriceObjective:
             training = training_data(self.table_train, settings).training(trial.seed)
             naive = training.best.loss
             done = checkpoint.results()[: trial.epochs_done] if trial.epochs_done else []
+            naive_T = training.naive_errors().numpy() / naive
+            days = block_days(len(naive_T), settings.horizon)
+            errors_T = None
             lowest = min([naive, *(result["valid"]["loss"] for result in done)])
             with closing(training.epochs(checkpoint, results_known=trial.epochs_done)) as results:
                 for result in results:
                     lowest = min(lowest, result.valid["loss"])
+                    if errors_T is None or training.best.epoch == result.epoch:
+                        errors_T = training.best_errors().numpy() / naive
+                    trial.keep_rows(result.epoch, errors_T, baseline_N=naive_T, block_length=days)
                     yield lowest / naive
 
 

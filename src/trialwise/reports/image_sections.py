@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trialwise.base.arrays import load_arrays
 from trialwise.base.runs import RunFolder
-from trialwise.images.predictions import PICTURES_FILE, load_arrays
+from trialwise.images.predictions import PICTURES_FILE
 from trialwise.reports import figures, image_figures
 from trialwise.reports.parts import Chapter, Table
 from trialwise.reports.verdicts import percent
@@ -22,7 +23,7 @@ def evaluation_chapters(run: RunFolder) -> tuple[Chapter, ...]:
     test = evaluation["test"]
     pictures = load_arrays(run.path / PICTURES_FILE)
     chapters = [
-        _accuracy(test, evaluation["times_opened"]),
+        _accuracy(test, evaluation["times_opened"], evaluation.get("default")),
         _near_duplicates(test, pictures),
         _calibration(test),
         _classes(test),
@@ -33,8 +34,10 @@ def evaluation_chapters(run: RunFolder) -> tuple[Chapter, ...]:
     return tuple(chapter for chapter in chapters if chapter is not None)
 
 
-def _accuracy(test: Mapping[str, Any], times_opened: int) -> Chapter:
-    rows = [("plain", test)]
+def _accuracy(test: Mapping[str, Any], times_opened: int, default: Mapping[str, Any] | None) -> Chapter:
+    rows: list[tuple[str, Mapping[str, Any]]] = [("plain", test)]
+    if default:
+        rows.append(("plain, the untuned default", default))
     if "accuracy_tta" in test:
         averaged = {"accuracy": test["accuracy_tta"], "ci95": test.get("ci95_tta"), "n": test["n"]}
         rows.append(("averaged over moved and mirrored views", averaged))

@@ -14,6 +14,7 @@ from trialwise.reports.explained import explained
 from trialwise.reports.image_sections import evaluation_chapters
 from trialwise.reports.parts import Section, Table
 from trialwise.reports.price_sections import price_ablate, price_backtest
+from trialwise.reports.study_worth import worth
 from trialwise.reports.verdicts import number, verdict
 from trialwise.tuning.studies import Study
 
@@ -111,11 +112,9 @@ def _image_ablate(run: RunFolder) -> Section:
 
 def _image_tune(run: RunFolder) -> Section:
     data = run.result["data"]
-    return dataclasses.replace(
-        _tuning(run, data["name"], _data_facts(data), _learning_curves(run)),
-        chapters=(*evaluation_chapters(run), *explained(run)),
-        notes=_data_notes(data),
-    )
+    section = _tuning(run, data["name"], _data_facts(data), _learning_curves(run))
+    chapters = (*section.chapters, *evaluation_chapters(run), *explained(run))
+    return dataclasses.replace(section, chapters=chapters, notes=_data_notes(data))
 
 
 def _price_tune(run: RunFolder) -> Section:
@@ -154,6 +153,7 @@ def _tuning(
             *_importances(result),
         ),
         tables=(*_winner_table(result), *_trials_table(trials)),
+        chapters=worth(result),
     )
 
 

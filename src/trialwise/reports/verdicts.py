@@ -3,6 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from trialwise.reports.study_words import (
+    chance_words,
+    default_on_test_words,
+    gain_words,
+    unit_of,
+)
+
 SIGNIFICANT = 0.05
 
 
@@ -71,15 +78,31 @@ def _tune_sentence(result: Mapping[str, Any], evaluation: Mapping[str, Any] | No
     best, tried = result["best"], _tried(result, result["data"]["name"])
     if best is None:
         return f"No trial is complete yet: {tried}."
-    sentence = f"Best of {tried}: trial {best['number']} with {percent(best['value'])} validation accuracy"
-    if result["gain"] is not None:
-        gain = 100 * result["gain"]
-        sentence += (
-            ", which is the untuned default itself"
-            if best["number"] == 0
-            else f", {gain:.1f} points above the untuned default (part of that is luck: it is the best of many)"
-        )
-    return f"{sentence}{_test_words(evaluation)}."
+
+    def right(share: float) -> str:
+        return f"{percent(share)} of the validation images right"
+
+    words = f"{_gain(result)}The winner of {tried} is {_winner(result, right)}"
+    if evaluation:
+        words += _test_words(evaluation) + default_on_test_words(evaluation)
+    else:
+        words += "; the test images were not read yet"
+    return f"{words}.{chance_words(result)}"
+
+
+def _gain(result: Mapping[str, Any]) -> str:
+    words = gain_words(result, unit_of(result))
+    return f"{words}. " if words else ""
+
+
+def _winner(result: Mapping[str, Any], written: Callable[[float], str]) -> str:
+    """The named trial and its score: the mean over fresh seeds where it was run again."""
+    best, confirmed = result["best"], result.get("confirmed")
+    name = "the untuned default" if best["number"] == 0 and result["default"] else f"trial {best['number']}"
+    again = [row["mean"] for row in confirmed["trials"] if row["trial"] == best["number"]] if confirmed else []
+    if confirmed and again:
+        return f"{name} with {written(again[0])} on average over {confirmed['n_seeds']} fresh seeds"
+    return f"{name} with {written(best['value'])}"
 
 
 def _tried(result: Mapping[str, Any], name: str) -> str:
@@ -89,28 +112,23 @@ def _tried(result: Mapping[str, Any], name: str) -> str:
 
 
 def _own_tune_sentence(result: Mapping[str, Any], _: Any) -> str:
-    best, default, tried = result["best"], result["default"], _tried(result, result["objective"])
-    if best is None:
+    tried = _tried(result, result["objective"])
+    if result["best"] is None:
         return f"No trial is complete yet: {tried}."
-    sentence = f"Best of {tried}: trial {best['number']} with {number(best['value'])}"
-    if default is not None and best["number"] == 0:
-        sentence += ", the untuned default itself"
-    elif default is not None and default["value"] is not None:
-        sentence += f" (the untuned default: {number(default['value'])})"
-    return f"{sentence}. The best of many is partly luck."
+    words = f"{_gain(result)}The winner of {tried} is {_winner(result, number)}"
+    if result.get("gain") is None and result.get("optimism") is None and not result.get("confirmed"):
+        words += "; the best of many is partly luck"
+    return f"{words}.{chance_words(result)}"
 
 
 def _price_tune_sentence(result: Mapping[str, Any], _: Any) -> str:
-    best, default, tried = result["best"], result["default"], _tried(result, result["name"])
-    if best is None:
+    tried = _tried(result, result["name"])
+    if result["best"] is None:
         return f"No trial is complete yet: {tried}."
-    sentence = f"Best of {tried}: trial {best['number']}, whose validation loss is {best['value']:.4f} x naive's"
-    if best["number"] == 0:
-        sentence += ", the untuned default itself"
-    elif default is not None and default["value"] is not None:
-        sentence += f" (the untuned default's: {default['value']:.4f})"
+    winner = _winner(result, "{:.4f} x naive's validation loss".format)
     return (
-        f"{sentence}. The best of many is partly luck; the test days are unread, and price backtest counts all tried."
+        f"{_gain(result)}The winner of {tried} is {winner}; the test days are unread, and price backtest "
+        f"counts all tried.{chance_words(result).replace('chance', 'the naive forecast')}"
     )
 
 

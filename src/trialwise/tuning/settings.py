@@ -58,6 +58,9 @@ class SearchSettings:
         workers: Processes of one thread each; left out, the cores that are free. On a Ray cluster, trials at once;
             left out, as many as it has room for.
         sampler: What proposes the trials; auto picks what fits the space and says why.
+        confirm: The best trials that are run again on fresh seeds at the end, with the default, before one is named;
+            on top of the budget. 0 leaves it out.
+        confirm_seeds: Fresh seeds for each of them.
         storage: The database that keeps the study: sqlite:///FILE or postgresql://USER@HOST/DATABASE, the password from
             PGPASSWORD or ~/.pgpass; left out, a journal in the run folder.
     """
@@ -71,6 +74,8 @@ class SearchSettings:
     trial_minutes: float | None = None
     workers: int | None = None
     sampler: SamplerName = "auto"
+    confirm: int = 3
+    confirm_seeds: int = 2
     storage: str | None = dataclasses.field(default=None, repr=False)  # it may hold a password
     cluster: ClusterSettings = ClusterSettings()
 
@@ -83,6 +88,13 @@ class SearchSettings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UserError(f"--{name.replace('_', '-')}: expected more than 0, got {value:g}")
+        if self.confirm < 0:
+            raise UserError(f"--confirm: expected at least 0, got {self.confirm}")
+        if self.confirm_seeds < 1:
+            raise UserError(
+                f"--confirm-seeds: expected at least 1, got {self.confirm_seeds}",
+                hint="--confirm 0 runs nothing again",
+            )
 
     def has_end(self) -> bool:
         """Whether something other than the number of trials ends the study."""

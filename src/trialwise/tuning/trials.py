@@ -5,6 +5,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import ArrayLike
+
+from trialwise.tuning.validation_rows import keep_rows
+
 Config = dict[str, Any]
 
 
@@ -31,6 +35,23 @@ class Trial:
     def remaining_epochs(self) -> range:
         """The epochs still to be run and scored, counted from 1."""
         return range(self.epochs_done + 1, self.max_epochs + 1)
+
+    def keep_rows(
+        self, epoch: int, scores_N: ArrayLike, *, baseline_N: ArrayLike | None = None, block_length: int = 1
+    ) -> None:
+        """Keep what the trial scored on each validation row, so that the study can tell how much of it is luck.
+
+        Call it before the score of `epoch` is yielded. Without it, the optimism of the best score stays unknown.
+
+        Args:
+            epoch: Whose score is yielded next.
+            scores_N: (N,) a number for each validation row, in an order that is the same for all trials; their mean
+                should put trials in the order that the scores do. Right or wrong, a loss, an error.
+            baseline_N: (N,) the same of what needs no training: chance, the naive forecast.
+            block_length: Neighbouring rows that are alike, e.g. 20 for days; 1 where the order means nothing.
+        """
+        if self.folder is not None:
+            keep_rows(self.folder, scores_N, baseline_N=baseline_N, block_length=block_length, epoch=epoch)
 
 
 # One score an epoch. Closing the iterator prunes the trial; not calling next pauses it; a paused trial may be

@@ -1,5 +1,6 @@
 """Measure trained image classifiers on test rows."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +8,18 @@ import numpy as np
 
 from trialwise.api.images.data import TRAINED_ON, data_document, prepare_data, prepared_again
 from trialwise.api.runs import Stage, Watch, report, unwatched
+from trialwise.base.arrays import save_arrays
 from trialwise.base.errors import UserError
 from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder, check_out
+from trialwise.images.evaluate import Evaluation, right_on_test
 from trialwise.images.evaluate import evaluate as evaluate_on_test
-from trialwise.images.predictions import PICTURES_FILE, load_valid, save_arrays, save_predictions
-from trialwise.images.saved import load_model
-from trialwise.images.store import Rows, open_train
+from trialwise.images.predictions import PICTURES_FILE, TestPredictions, load_valid, save_predictions
+from trialwise.images.saved import DEFAULT_MODEL, load_model
+from trialwise.images.scores import accuracy_with_interval
+from trialwise.images.store import Prepared, Rows, open_train
 from trialwise.reports.verdicts import verdict
+from trialwise.statistics.comparisons import compare_accuracies
 from trialwise.training.device import free_cores, pick_device, threads
 
 
@@ -42,8 +47,10 @@ def evaluate(
 
     Returns:
         "test" with "accuracy", "ci95", "n", "accuracy_tta" where asked, "per_class", "confusion", "confused_pairs",
-        "calibration", "near_duplicates", "label_errors", "robustness" where asked; and "times_opened": how often the
-        test rows were read for this run, since a number looked at often is no longer a fresh one.
+        "calibration", "near_duplicates", "label_errors", "robustness" where asked; "default": of a tuned model, the
+        untuned one on the same rows, with the "difference", its "interval" and McNemar's "p_value"; and
+        "times_opened": how often the test rows were read for this run, since a number looked at often is no longer a
+        fresh one.
 
     Raises:
         UserError: The run holds no image model, the data does not fit it, or it is not what it was.
@@ -69,25 +76,45 @@ def evaluate(
             valid=load_valid(run.path) if own else None,
             progress=lambda step, done, total: watch(Stage(name=step, done=done, total=total)),
         )
+        default = _default_beside(run, prepared, found.predictions) if own else None
     document: dict[str, Any] = {
         "schema": "trialwise.image-evaluate/1",
         "run": run.label,
         "test": found.document,
         "data": data_document(prepared),
+        "default": default,
         "trial": run.result.get("best_trial"),
+        "model": run.result.get("model"),
         "times_opened": times_opened,
         "valid": {"accuracy": _valid_accuracy(run)},
     }
     document["verdict"] = verdict(run.kind, run.result, document)
     if own:
         document["report"] = f"{run.label}/report.html"
-        save_predictions(found.predictions, run.path)
-        save_arrays(run.path / PICTURES_FILE, found.pictures)
-        run.record["evaluation"] = document
-        run.save()
-        report([run])
+        _keep(run, found, document)
     write_json((out or run.path) / ("evaluation.json" if own else "evaluation-elsewhere.json"), document)
     return document
+
+
+def _keep(run: RunFolder, found: Evaluation, document: dict[str, Any]) -> None:
+    """Put what was found on the run's own test rows on record, and into its report."""
+    save_predictions(found.predictions, run.path)
+    save_arrays(run.path / PICTURES_FILE, found.pictures)
+    run.record["evaluation"] = document
+    run.save()
+    report([run])
+
+
+def _default_beside(run: RunFolder, prepared: Prepared, winner: TestPredictions) -> dict[str, Any] | None:
+    """The untuned default on the same test rows, and the paired test; None where the run keeps no default of its own.
+
+    "difference" is the winner's accuracy less the default's.
+    """
+    if not (run.path / DEFAULT_MODEL / "model.json").exists():
+        return None
+    right_N = right_on_test(load_model(run.path / DEFAULT_MODEL, pick_device()), prepared)
+    paired = compare_accuracies(right_N, winner.plain_N == winner.labels_N)
+    return accuracy_with_interval(right_N) | dataclasses.asdict(paired)
 
 
 def open_classifier(run: RunFolder | Path | str) -> RunFolder:

@@ -1,5 +1,6 @@
 """Tune image classifiers."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,12 @@ from trialwise.base.settings import changed, fill, flat, to_toml
 from trialwise.images.objective import CHECKPOINT, ImageObjective
 from trialwise.images.predictions import copy_valid
 from trialwise.images.recipes import RecipeName
-from trialwise.images.saved import load_model, save_model
+from trialwise.images.saved import DEFAULT_MODEL, load_model, save_model
 from trialwise.images.settings import TrainSettings, first_rung_epochs, search_space
 from trialwise.images.store import Prepared
 from trialwise.images.train import network_for
 from trialwise.training.checkpoints import Checkpoint
 from trialwise.training.device import number_format, pick_device
-from trialwise.tuning.driver import trial_folder
 from trialwise.tuning.spaces import space_from_document
 from trialwise.tuning.studies import TrialRecord
 
@@ -102,22 +102,32 @@ def _continue_tune_images(run: RunFolder, prepared: Prepared, watch: Watch) -> R
         first_rung=run.settings["first_rung"],
         default={name: flat(settings)[name] for name in space},
         facts={"score": "validation accuracy", "data": data_document(prepared)},
-        keep=lambda run, best: _keep_winner(run, best, settings, prepared),
+        keep=lambda run, best, folder: _keep_winner(run, best, folder, settings, prepared),
+        keep_default=_keep_default,
     )
     return run_tuning(run, tuned, watch)
 
 
-def _keep_winner(run: RunFolder, best: TrialRecord, settings: TrainSettings, prepared: Prepared) -> None:
+def _keep_winner(
+    run: RunFolder, best: TrialRecord, folder: Path | None, settings: TrainSettings, prepared: Prepared
+) -> None:
     """Put the winner's model, its curve and its settings into the run folder."""
-    if (run.record.get("evaluation") or {}).get("trial", best.number) != best.number:
-        run.record["evaluation"] = None  # it was of another winner
-    folder = trial_folder(run.path, best.number)
+    winner = changed(settings, best.params)
+    origin = f"trial {best.number} of {run.path.name}; use it with: trialwise image train DATA --config best.toml"
+    write_text(run.path / "best.toml", to_toml(winner, comment=origin))
+    shutil.rmtree(run.path / DEFAULT_MODEL, ignore_errors=True)
+    if folder is None:
+        return
+    if (run.record.get("evaluation") or {}).get("model", folder.name) != folder.name:
+        run.record["evaluation"] = None  # it was of another model
     save_model(load_model(folder, pick_device()), run.path)
     copy_valid(folder, run.path)
     save_trained_on(prepared, run.path)
     (run.path / "metrics.jsonl").unlink(missing_ok=True)
     for result in Checkpoint(folder / CHECKPOINT).results():
         run.add_metrics(result)
-    winner = changed(settings, best.params)
-    origin = f"trial {best.number} of {run.path.name}; use it with: trialwise image train DATA --config best.toml"
-    write_text(run.path / "best.toml", to_toml(winner, comment=origin))
+
+
+def _keep_default(run: RunFolder, folder: Path) -> None:
+    """Put the default's model beside the winner's: `evaluate` measures both on the same test rows."""
+    save_model(load_model(folder, pick_device()), run.path / DEFAULT_MODEL)
