@@ -3,6 +3,7 @@
 import logging
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import ray
@@ -27,7 +28,19 @@ def connect(cluster: ClusterSettings) -> bool:
             f"--ray {cluster.ray}: no Ray cluster can be reached: {said[0]}",
             hint="on its first machine: ray start --head; the same versions of Ray and Python everywhere",
         ) from None
+    _all_logs_to_stderr()
     return True
+
+
+def _all_logs_to_stderr() -> None:
+    """Keep what Ray prints of its nodes ("marked dead") off stdout, where the data goes; it has no setting for that."""
+    with suppress(ImportError):
+        from ray._private.ray_logging import global_worker_stdstream_dispatcher
+        from ray._private.worker import print_to_stdstream
+
+        global_worker_stdstream_dispatcher.add_handler(
+            "ray_print_logs", lambda data: print_to_stdstream({**data, "is_err": True}, ignore_prefix=False)
+        )
 
 
 def _check_address(address: str) -> None:
