@@ -7,12 +7,13 @@ from typing import Any
 
 from trialwise.api.prices import data_record, read_table, table_again
 from trialwise.api.runs import Watch, unwatched
-from trialwise.api.tuning import Search, Tunable, run_tuning, search_of, search_record
+from trialwise.api.tuning import Search, Tunable, check_start, run_tuning, search_of, search_record
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import fill, to_toml
 from trialwise.prices.objective import (
     CHECKPOINT,
+    NOTES,
     PriceObjective,
     config_of,
     first_rung_epochs,
@@ -68,9 +69,13 @@ def tune_prices(
     given = settings if isinstance(settings, BacktestSettings) else fill(BacktestSettings, settings or {})
     table = read_table(csv, companions)
     table_train = train_part(table, given)  # too few days are refused before a run is made
+    space = search_space(given, table)
+    known = space_from_document(space)
+    default = {name: config_of(given)[name] for name in known}
+    check_start(searched, known, direction="minimize", default=default, notes=NOTES)
     record = data_record(csv, companions) | {
         "backtest": dataclasses.asdict(given),
-        "space": search_space(given, table),
+        "space": space,
         "search": searched,
         "first_rung": first_rung_epochs(table_train, given),
     }

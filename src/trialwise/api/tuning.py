@@ -2,16 +2,20 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from typing import Any
 
-from trialwise.api.runs import Part, Watch, ends_well, finish
+from trialwise.api.from_study import kept_in, learnt, outcome
+from trialwise.api.runs import Note, Part, Watch, ends_well, finish
 from trialwise.base.errors import WorkError
 from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder
 from trialwise.base.settings import fill
+from trialwise.reports.study_sentences import transfer_sentences
 from trialwise.tuning.driver import BATCH_OF_TRIALS, StudyPlan, run_study
+from trialwise.tuning.earlier import Earlier, Proposals
+from trialwise.tuning.goals import Goal, check_note, pareto_front, parse_goal
 from trialwise.tuning.rungs import Direction
 from trialwise.tuning.samplers import choose_sampler
 from trialwise.tuning.settings import SearchSettings
@@ -70,6 +74,33 @@ def search_record(search: Search, *, trials: int) -> dict[str, Any]:
     return dataclasses.asdict(dataclasses.replace(given, trials=given.trials or trials))
 
 
+def check_start(
+    search: Mapping[str, Any],
+    space: Space,
+    *,
+    direction: Direction,
+    default: Config | None,
+    notes: Collection[str] | None = None,
+) -> None:
+    """Refuse what the study could not start with, before a run is made.
+
+    Args:
+        search: A `search_record`.
+        space: What is searched.
+        direction: Whether the lowest or the highest score wins.
+        default: The untuned configuration.
+        notes: The numbers that every trial puts on record, where that is known beforehand.
+
+    Raises:
+        UserError: The earlier study has nothing to say here, or no trial would have the second goal's number.
+    """
+    given = fill(SearchSettings, search)
+    if given.from_study is not None:
+        learnt(given.from_study, space, direction, default)
+    if given.also is not None and notes is not None:
+        check_note(parse_goal(given.also), dict.fromkeys(notes, 0))
+
+
 def search_of(run: RunFolder) -> SearchSettings:
     """How the study of a run folder searches."""
     return fill(SearchSettings, run.settings["search"])
@@ -90,15 +121,20 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
     """
     start = time.perf_counter()
     search = search_of(run)
-    plan = _plan(search, tuned, run.seed)
+    beginning = _beginning(run, search, tuned)
+    plan = dataclasses.replace(_plan(search, tuned, run.seed), proposals=beginning.proposals if beginning else None)
+    goal = parse_goal(search.also) if search.also else None
     choice = choose_sampler(search.sampler, tuned.space, pruning=tuned.max_epochs > 1)
     n_workers = 1 if tuned.in_process else min(search.workers or _free_cores(), plan.n_trials)
     facts = {"max_epochs": tuned.max_epochs, "sampler": choice.name, "sampler_reason": choice.reason}
     interrupted = False
     with exclusive(run.path), ends_well(run):
         study = Study(run.path, plan.direction)
+        watch = _minding(goal, study, watch)
         run.reopen()
         try:
+            if beginning is not None:
+                watch(Note(text=_announcement(beginning.earlier)))
             watch(Part(name=tuned.name, total=plan.n_trials))
             with (
                 closing(_pool(tuned, n_workers)) as pool,
@@ -113,8 +149,11 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
         if best is not None and tuned.keep is not None:
             tuned.keep(run, best)
         seconds = run.result.get("seconds", 0.0) + time.perf_counter() - start
-        document = study_document(records, tuned) | facts | {"workers": n_workers} | dict(tuned.facts)
+        document: dict[str, Any] = study_document(records, tuned) | facts | {"workers": n_workers} | dict(tuned.facts)
+        document |= _beyond_the_score(records, tuned, goal, beginning)
         write_json(run.path / "trials.json", [record.to_document() for record in records])
+        if beginning is not None:
+            watch(Note(text=" ".join(transfer_sentences(document["transfer"]))))
     finish(run, document | {"seconds": seconds}, interrupted=interrupted, hint=f"trialwise study resume {run.label}")
     if best is None:
         reasons = sorted({str(record.notes.get("reason")) for record in records})
@@ -137,6 +176,59 @@ def _plan(search: SearchSettings, tuned: Tunable, seed: int) -> StudyPlan:
         seed=seed,
         deterministic=tuned.deterministic,
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Beginning:
+    """What an earlier study brings to this one."""
+
+    earlier: Earlier
+    proposals: Proposals
+
+
+def _beginning(run: RunFolder, search: SearchSettings, tuned: Tunable) -> _Beginning | None:
+    if search.from_study is None:
+        return None
+    earlier = kept_in(run, search.from_study, tuned.space, tuned.direction, tuned.default)
+    proposals = Proposals(earlier, tuned.space, seed=run.seed, has_default=tuned.default is not None)
+    return _Beginning(earlier=earlier, proposals=proposals)
+
+
+def _announcement(earlier: Earlier) -> str:
+    """What is about to be taken over, and from where."""
+    n = len(earlier.first)
+    best = "its best configuration comes" if n == 1 else f"its {n} best configurations come"
+    differs = f" What differs: {'; '.join(earlier.differences)}." if earlier.differences else ""
+    return f"starting from {earlier.label}: {best} first, then a prior that fades.{differs}"
+
+
+def _minding(goal: Goal | None, study: Study, watch: Watch) -> Watch:
+    """The watcher, and before it a look at the first complete trial: does it have the second goal's number?"""
+    if goal is None:
+        return watch
+    is_known = False
+
+    def see(event: Any) -> None:
+        nonlocal is_known
+        watch(event)
+        if not is_known and getattr(event, "kind", "") == "complete":
+            (record,) = study.records(range(event.number, event.number + 1))
+            check_note(goal, record.notes)
+            is_known = True
+
+    return see
+
+
+def _beyond_the_score(
+    records: list[TrialRecord], tuned: Tunable, goal: Goal | None, beginning: _Beginning | None
+) -> dict[str, Any]:
+    """What the result says of a second goal, and of what the study began with."""
+    found: dict[str, Any] = {}
+    if goal is not None:
+        found |= {"also": dataclasses.asdict(goal), "pareto": pareto_front(records, tuned.direction, goal)}
+    if beginning is not None:
+        found["transfer"] = outcome(records, tuned.direction, beginning.earlier, beginning.proposals)
+    return found
 
 
 def _pool(tuned: Tunable, n_workers: int) -> Pool:

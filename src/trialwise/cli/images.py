@@ -10,7 +10,7 @@ from trialwise.base.runs import check_out
 from trialwise.cli.options import Config, DataDir, Output, Search, Set, given_values, option
 from trialwise.cli.output import give, watching
 from trialwise.images.recipes import RecipeName
-from trialwise.images.settings import TrainSettings
+from trialwise.images.settings import Freeze, TrainSettings
 from trialwise.tuning.settings import SearchSettings
 
 LEFT_OUT_NAMED = 5
@@ -34,6 +34,7 @@ def train(
         float | None, Parameter(help="How long training may take: as many epochs as fit at the speed measured here")
     ] = None,
     from_: Annotated[Path | None, Parameter(name="--from", help="Run folder of a trained model to go on from")] = None,
+    freeze: Annotated[Freeze | None, option(TrainSettings, "freeze")] = None,
     max_params: MaxParams = None,
     epochs: Epochs = None,
     batch_size: Annotated[int | None, option(TrainSettings, "batch_size")] = None,
@@ -54,6 +55,7 @@ def train(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "image_size": image_size,
+        "freeze": freeze,
     }
     if minutes is not None and epochs is not None:
         raise UserError("--minutes and --epochs both say how long to train", hint="give one of them")

@@ -14,6 +14,7 @@ from trialwise.reports.explained import explained
 from trialwise.reports.image_sections import evaluation_chapters
 from trialwise.reports.parts import Section, Table
 from trialwise.reports.price_sections import price_ablate, price_backtest
+from trialwise.reports.study_chapters import study_chapters
 from trialwise.reports.verdicts import number, verdict
 from trialwise.tuning.studies import Study
 
@@ -111,9 +112,10 @@ def _image_ablate(run: RunFolder) -> Section:
 
 def _image_tune(run: RunFolder) -> Section:
     data = run.result["data"]
+    section = _tuning(run, data["name"], _data_facts(data), _learning_curves(run))
     return dataclasses.replace(
-        _tuning(run, data["name"], _data_facts(data), _learning_curves(run)),
-        chapters=(*evaluation_chapters(run), *explained(run)),
+        section,
+        chapters=(*section.chapters, *evaluation_chapters(run), *explained(run)),
         notes=_data_notes(data),
     )
 
@@ -154,6 +156,7 @@ def _tuning(
             *_importances(result),
         ),
         tables=(*_winner_table(result), *_trials_table(trials)),
+        chapters=study_chapters(result, trials),
     )
 
 

@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 
 from trialwise.base.errors import WorkError
 from trialwise.base.seeds import child_seed
+from trialwise.tuning.earlier import Proposals
 from trialwise.tuning.rungs import Direction, promoted, rung_epochs
 from trialwise.tuning.samplers import SamplerName, sampler_for_each_trial
 from trialwise.tuning.spaces import Space, missing
@@ -42,6 +43,7 @@ class StudyPlan:
         first_rung: The epochs before trials are first compared.
         eta: One trial in `eta` goes on past each rung.
         deterministic: Whether one configuration is known to give one score always.
+        proposals: What an earlier study proposes, if one is to be started from.
     """
 
     n_trials: int
@@ -53,6 +55,7 @@ class StudyPlan:
     first_rung: int = 1
     eta: int = 3
     deterministic: bool = False
+    proposals: Proposals | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,6 +93,8 @@ def run_study(
         WorkError: The first trials all failed with the same error; with the traceback of the first.
     """
     sampler = sampler_for_each_trial(plan.sampler, plan.seed, deterministic=plan.deterministic)
+    if plan.proposals is not None:
+        sampler = plan.proposals.before(sampler)
     for first in range(0, plan.n_trials, plan.batch_size):
         numbers = range(first, min(first + plan.batch_size, plan.n_trials))
         _propose(study, space, sampler, numbers, default)

@@ -1,0 +1,82 @@
+"""Start a study from what an earlier one learnt: read once, kept in the run folder, judged at the end."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trialwise.base.files import read_json, write_json
+from trialwise.base.runs import RunFolder
+from trialwise.tuning.earlier import Earlier, Origin, Proposals, learnt_from
+from trialwise.tuning.rungs import Direction
+from trialwise.tuning.spaces import Space
+from trialwise.tuning.studies import Study, TrialRecord
+from trialwise.tuning.trials import Config
+from trialwise.tuning.winner import best_record
+
+LEARNT = "from_study.json"
+
+
+def learnt(name: str, space: Space, direction: Direction, default: Config | None) -> Earlier:
+    """What the study in the run folder `name` says about `space`.
+
+    Raises:
+        UserError: There is no such study, or it has nothing to say here.
+    """
+    opened = RunFolder.open(name)
+    study = Study(opened.path)
+    return learnt_from(
+        study.optuna.get_trials(deepcopy=False),
+        label=opened.label,
+        direction=study.direction,
+        space=space,
+        new_direction=direction,
+        default=default,
+    )
+
+
+def kept_in(run: RunFolder, name: str, space: Space, direction: Direction, default: Config | None) -> Earlier:
+    """What was learnt, as the run folder keeps it; read from the earlier study where it is not kept yet.
+
+    Kept, because the earlier study may go on or be deleted, and this one must propose the same after a resume.
+    """
+    path = run.path / LEARNT
+    if not path.exists():
+        write_json(path, learnt(name, space, direction, default).to_document())
+    return Earlier.from_document(read_json(path))
+
+
+def outcome(
+    records: Sequence[TrialRecord], direction: Direction, earlier: Earlier, proposals: Proposals
+) -> dict[str, Any]:
+    """What became of the trials that came from the earlier study, beside those that did not.
+
+    Returns:
+        "study", "differences"; "groups": by origin, "trials", "complete", "best_value", "best_trial"; "winner": the
+        origin of the best trial, None without one; "chance": that one of the trials that came from the earlier study
+        would be the best of all that were proposed, if which one is best were drawn by lot.
+    """
+    origins = {record.number: proposals.origin(record.number) for record in records}
+    best = best_record(records, direction)
+    proposed = [origin for origin in origins.values() if origin != "default"]
+    groups = {origin: _group(records, origins, origin, direction) for origin in dict.fromkeys(proposed)}
+    from_study = sum(origin != "own" for origin in proposed)
+    return {
+        "study": earlier.label,
+        "differences": list(earlier.differences),
+        "groups": groups,
+        "winner": origins[best.number] if best else None,
+        "chance": from_study / len(proposed) if proposed else math.nan,
+    }
+
+
+def _group(
+    records: Sequence[TrialRecord], origins: Mapping[int, Origin], origin: Origin, direction: Direction
+) -> dict[str, Any]:
+    members = [record for record in records if origins[record.number] == origin]
+    best = best_record(members, direction)
+    return {
+        "trials": [record.number for record in members],
+        "complete": sum(record.state == "complete" for record in members),
+        "best_value": best.value if best else None,
+        "best_trial": best.number if best else None,
+    }
