@@ -1,15 +1,17 @@
 """Claim: `--from-study` helps where the earlier study was of something alike, and hurts little where it misleads.
 
 .venv/bin/python benchmarks/transfer.py [SEEDS]
-An earlier study of 50 trials on a function; then 30 trials on the function that is tuned, each proposed by TPE (what
-auto takes where trials are pruned): the untuned default (the middle of the box) first, then with nothing known, with
-the earlier study's best configurations alone, and with them and the prior that fades (what --from-study does).
+An earlier study of 50 trials on a function; then 30 trials on the function that is tuned, proposed by TPE (what auto
+takes where trials are pruned). The untuned default, the middle of the box, comes first; after it nothing is known, or
+the earlier study's best three configurations come, and then the own sampler alone ("best first"), or every second one
+is proposed from the trials of both ("from-study", what --from-study does), or every one ("always both").
 "same" is the earlier function itself, "moved" has its minimum moved by 8 % of the box along every axis, "mirrored"
 turns the box round, so that the earlier study's best is far from the minimum. Regret (value less the true minimum)
-after 10 and 30 trials; "ratio" is the geometric mean over seeds of the regret with the earlier study by the one without it.
+after 10 and 30 trials; "ratio" is the geometric mean over seeds of the regret, by that with nothing known.
 """
 
 import dataclasses
+import statistics
 import sys
 import warnings
 from collections.abc import Callable
@@ -20,25 +22,37 @@ import optuna
 
 from measured import spread, write
 from trialwise.functions.testbed import known_problem
-from trialwise.tuning.earlier import Earlier, Proposals, learnt_from
+from trialwise.tuning.earlier import Earlier, Origin, Proposals, learnt_from
 from trialwise.tuning.samplers import sampler_for_each_trial
 from trialwise.tuning.spaces import Space, distributions
 
 AFTER = (10, 30)
 EARLIER_TRIALS = 50
 TINY = 1e-12
+FUNCTIONS = ("quadratic", "branin", "hartmann6", "rosenbrock")
 Function = Callable[..., float]
+
+
+class AlwaysBoth(Proposals):
+    """Every trial after the best ones from both studies."""
+
+    def origin(self, number: int) -> Origin:
+        """As of every second trial."""
+        found = super().origin(number)
+        return "from both" if found == "own" and self._n_kept(number) else found
 
 
 def middle(space: Space) -> dict[str, Any]:
     return {name: (parameter.low + parameter.high) / 2 for name, parameter in space.items()}
 
 
-def searched(function: Function, space: Space, *, seed: int, n: int, earlier: Earlier | None) -> optuna.Study:
+def searched(
+    function: Function, space: Space, *, seed: int, n: int, earlier: Earlier | None, how: type[Proposals] = Proposals
+) -> optuna.Study:
     """A study of `n` trials, the middle of the box first."""
     sampler = sampler_for_each_trial("tpe", seed, deterministic=False)
     if earlier is not None:
-        sampler = Proposals(earlier, space, seed=seed, has_default=True).before(sampler)
+        sampler = how(earlier, space, seed=seed, has_default=True).before(sampler)
     study = optuna.create_study()
     study.enqueue_trial(middle(space))
     for number in range(n):
@@ -73,10 +87,15 @@ def regrets(name: str, variant: Function, seed: int) -> dict[str, list[float]]:
         new_direction="minimize",
         default=middle(problem.space),
     )
-    peers = {"nothing known": None, "best first": dataclasses.replace(learnt, trials=()), "from-study": learnt}
+    peers = {
+        "nothing known": (None, Proposals),
+        "best first": (dataclasses.replace(learnt, trials=()), Proposals),
+        "from-study": (learnt, Proposals),
+        "always both": (learnt, AlwaysBoth),
+    }
     found = {}
-    for peer, earlier in peers.items():
-        study = searched(variant, problem.space, seed=seed, n=max(AFTER), earlier=earlier)
+    for peer, (earlier, how) in peers.items():
+        study = searched(variant, problem.space, seed=seed, n=max(AFTER), earlier=earlier, how=how)
         values = [trial.value - problem.minimum for trial in study.trials]
         found[peer] = [max(TINY, min(values[:n])) for n in AFTER]
     return found
@@ -103,10 +122,17 @@ if __name__ == "__main__":
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     n_seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     figures: dict[str, Any] = {"seeds": n_seeds, "machine_idle": False}
-    for name in ("quadratic", "branin", "hartmann6", "rosenbrock"):
-        for kind, function in variants(name).items():
-            figures.setdefault(name, {})[kind] = figures_of(name, function, n_seeds)
-            for peer, after in figures[name][kind].items():
-                told = {n: (f"{f['median']:.2g}", f"x{f['ratio']:.2g}", f["better_in"]) for n, f in after.items()}
-                print(name, kind, peer, told, file=sys.stderr)
+    for kind in ("same", "moved", "mirrored"):
+        ratios: dict[str, dict[str, list[float]]] = {}
+        for name in FUNCTIONS:
+            found = figures_of(name, variants(name)[kind], n_seeds)
+            figures.setdefault(kind, {})[name] = found
+            for peer, after in found.items():
+                for n, figure in after.items():
+                    ratios.setdefault(peer, {}).setdefault(n, []).append(figure["ratio"])
+        figures[kind]["all four"] = {
+            peer: {n: statistics.geometric_mean(values) for n, values in after.items()}
+            for peer, after in ratios.items()
+        }
+        print(kind, figures[kind]["all four"], {p: r["30"] for p, r in ratios.items()}, file=sys.stderr)
     write("transfer", figures)

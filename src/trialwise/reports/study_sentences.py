@@ -5,53 +5,50 @@ from typing import Any
 
 from trialwise.reports.verdicts import number, percent
 
+MOST_NAMED = 5
 ONE_STUDY = "One study is one draw: what starting from another is worth, several with and without it would tell."
 
 
 def transfer_sentences(found: Mapping[str, Any]) -> tuple[str, ...]:
-    """Whether starting from an earlier study helped, from `api.from_study.outcome`."""
-    groups = found["groups"]
-    told = [
-        _group_words(origin, groups[origin])
-        for origin in ("earlier best", "near the earlier best", "own")
-        if origin in groups
-    ]
+    """What came of starting from an earlier study, from `api.from_study.outcome`."""
+    told = [_group_words(origin, group) for origin, group in sorted(found["groups"].items(), key=_in_order)]
     sentences = [f"It started from {found['study']}. {'; '.join(told)}."] if told else []
     if found["winner"] is not None and told:
-        sentences.append(_winner_words(found))
-        sentences.append(ONE_STUDY)
+        sentences += [_winner_words(found), ONE_STUDY]
     if found["differences"]:
         sentences.append(f"The two studies differ: {'; '.join(found['differences'])}.")
     return tuple(sentences)
 
 
+def _in_order(item: tuple[str, Any]) -> int:
+    return ("earlier best", "from both", "own").index(item[0])
+
+
 def _group_words(origin: str, group: Mapping[str, Any]) -> str:
     numbers, n = group["trials"], len(group["trials"])
-    are = {
+    who = {
         "earlier best": "Its best configuration" if n == 1 else f"Its {n} best configurations",
-        "near the earlier best": f"the {n} drawn near them" if n > 1 else "the one drawn near them",
-        "own": f"the {n} found without it" if n > 1 else "the one found without it",
+        "from both": f"the {n} proposed from the trials of both",
+        "own": f"the {n} proposed without it",
     }[origin]
-    span = f" (trial{'s' if n > 1 else ''} {', '.join(map(str, numbers))})" if n <= 10 else ""
+    span = f" (trial{'s' if n > 1 else ''} {', '.join(map(str, numbers))})" if n <= MOST_NAMED else ""
     if group["best_value"] is None:
-        return f"{are}{span} were not run to the end" if n > 1 else f"{are}{span} was not run to the end"
-    at_best = " at best" if n > 1 else ""
+        return f"{who}{span} did not come to the end"
     complete = f", {group['complete']} of them run to the end" if group["complete"] < n else ""
-    return f"{are}{span} gave {number(group['best_value'])}{at_best}{complete}"
+    return f"{who}{span} gave {number(group['best_value'])}{' at best' if n > 1 else ''}{complete}"
 
 
 def _winner_words(found: Mapping[str, Any]) -> str:
-    chance = (
-        f"drawn by lot, the best one would be among those that came from it with a chance of {percent(found['chance'])}"
-    )
+    chance = percent(found["chance"])
+    by_lot = f"drawn by lot, it would be one that the earlier study had a part in with a chance of {chance}"
     match found["winner"]:
         case "earlier best":
-            return f"So they were better than everything found without them ({chance})."
-        case "near the earlier best":
-            return f"So the best one was found near them ({chance})."
+            return f"The best trial is one of the earlier study's best configurations ({by_lot})."
+        case "from both":
+            return f"The best trial was proposed from the trials of both ({by_lot})."
         case "own":
-            return "So they were not better than what was found without them: it did not show that it helped."
-    return "So nothing was better than the untuned default: it did not show that it helped."
+            return "The best trial was proposed without the earlier study: nothing shows that starting from it helped."
+    return "Nothing was better than the untuned default: nothing shows that starting from the earlier study helped."
 
 
 def front_sentences(found: Mapping[str, Any], front: list[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ import dataclasses
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import Any, Literal
 
 import optuna
@@ -13,18 +12,16 @@ from optuna.samplers import BaseSampler, PartialFixedSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from trialwise.base.errors import UserError
-from trialwise.base.seeds import child_seed, numpy_generator
+from trialwise.base.seeds import child_seed
 from trialwise.tuning.rungs import Direction
 from trialwise.tuning.samplers import build_sampler
 from trialwise.tuning.spaces import Choice, Float, Int, Parameter, Space, distributions, is_active, is_one_of
 
 N_FIRST = 3  # of the best configurations run as they are
-FIRST_SHARE = 0.5  # of the next proposals come from the earlier study ...
-HALVED_AFTER = 8  # ... and half as many after every so many trials
-N_CANDIDATES = 4  # few, so that proposals of one and the same model differ
-MOST_KEPT = 200  # of the earlier study's trials
+MOST_KEPT = 50  # of the earlier study's trials, spread evenly over their ranks
+HALVED_AFTER = 8  # trials: after every so many, half as many of them still count
 
-Origin = Literal["default", "earlier best", "near the earlier best", "own"]
+Origin = Literal["default", "earlier best", "from both", "own"]
 SamplerOfTrial = Callable[[int], BaseSampler]
 
 
@@ -115,7 +112,8 @@ def learnt_from(
         config = _moved_inside(trial.params, shared, space, default or {})
         if trial.state == TrialState.COMPLETE and config not in first and config != default and len(first) < N_FIRST:
             first.append(config)
-    inside = [trial for trial in best_first if _is_inside(trial.params, shared)][:MOST_KEPT]
+    inside = [trial for trial in best_first if _is_inside(trial.params, shared)]
+    inside = inside[:: max(1, math.ceil(len(inside) / MOST_KEPT))]
     return Earlier(
         label=label,
         direction=direction,
@@ -128,9 +126,10 @@ def learnt_from(
 class Proposals:
     """Samplers by trial number: the earlier study's proposals, and for all other trials the study's own sampler.
 
-    First come the earlier study's best configurations. Of the trials after them a share that fades, from a half and
-    halved with every 8 trials, is drawn by TPE from the earlier study's trials. Which trials, and with which
-    parameters, follows from the seed and the trial's number: the same for any number of workers and after a resume.
+    First come the earlier study's best configurations; of the trials after them every second one is proposed by TPE
+    from this study's trials and a share of the earlier one's that fades (see `MixedSampler`). What is proposed follows
+    from the seed, the trial's number and the trials on record: the same for any number of workers in lockstep, and
+    after a resume.
     """
 
     def __init__(self, earlier: Earlier, space: Space, *, seed: int, has_default: bool) -> None:
@@ -144,9 +143,8 @@ class Proposals:
             return "default"
         if place < len(self._earlier.first):
             return "earlier best"
-        share = FIRST_SHARE * 0.5 ** ((place - len(self._earlier.first)) / HALVED_AFTER)
-        is_near = bool(self._earlier.trials) and numpy_generator(self._seed, "earlier", number).random() < share
-        return "near the earlier best" if is_near else "own"
+        every_second = (place - len(self._earlier.first)) % 2 == 0
+        return "from both" if every_second and self._n_kept(number) else "own"
 
     def before(self, own: SamplerOfTrial) -> SamplerOfTrial:
         """`own`, but for the trials that come from the earlier study."""
@@ -155,46 +153,85 @@ class Proposals:
             match self.origin(number):
                 case "earlier best":
                     return self._fixed(number, self._earlier.first[number - self._first_number])
-                case "near the earlier best":
-                    return self._fixed(number, self._near(number))
+                case "from both":
+                    seed = child_seed(self._seed, "from both", number) % 2**32
+                    return MixedSampler(self._earlier, self._space, n_kept=self._n_kept(number), seed=seed)
             return own(number)
 
         return sampler
+
+    def _n_kept(self, number: int) -> int:
+        """How many of the earlier study's trials still count."""
+        return round(len(self._earlier.trials) * 0.5 ** (number / HALVED_AFTER))
 
     def _fixed(self, number: int, params: Mapping[str, Any]) -> BaseSampler:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return PartialFixedSampler(dict(params), build_sampler("tpe", self._seed, number))
 
-    def _near(self, number: int) -> dict[str, Any]:
-        """What TPE proposes from the earlier study's trials."""
-        study, seed = self._study, child_seed(self._seed, "near", number) % 2**32
-        study.sampler = TPESampler(seed=seed, n_startup_trials=1, n_ei_candidates=N_CANDIDATES)
-        names = {name for earlier in self._earlier.trials for name in earlier.params}
-        trial = study.ask({name: d for name, d in distributions(self._space).items() if name in names})
-        params: dict[str, Any] = {}
-        for name, value in trial.params.items():
-            if is_active(self._space[name], params):
-                params[name] = value
-        study.tell(trial, state=TrialState.FAIL)  # the next proposal must not see this one
-        return params
 
-    @cached_property
-    def _study(self) -> optuna.Study:
-        study = optuna.create_study(direction=self._earlier.direction)
-        known = distributions(self._space)
-        for trial in self._earlier.trials:
-            pruned = trial.epochs > 0
-            study.add_trial(
-                optuna.trial.create_trial(
-                    state=TrialState.PRUNED if pruned else TrialState.COMPLETE,
-                    params=dict(trial.params),
-                    distributions={name: known[name] for name in trial.params},
-                    value=trial.score,
-                    intermediate_values={trial.epochs: trial.score} if pruned else {},
-                )
-            )
-        return study
+class MixedSampler(BaseSampler):
+    """TPE over the trials of a study and some of an earlier one's, as if they were one study's.
+
+    The scores of two studies cannot be compared, but ranks can: each earlier trial takes the score of that trial of
+    the present study which stands at the same place among its own. Before the present study has a score, the earlier
+    ones stand as they are.
+    """
+
+    def __init__(self, earlier: Earlier, space: Space, *, n_kept: int, seed: int) -> None:
+        """Make the sampler for one trial, with `n_kept` of the earlier trials, spread evenly over their ranks."""
+        self._earlier, self._space, self._n_kept, self._seed = earlier, space, n_kept, seed
+        self._params: dict[str, Any] | None = None
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Nothing: all parameters come at once from the mixed study."""
+        return {}
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """A parameter of the proposal."""
+        if self._params is None:
+            own = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number and other.params]
+            self._params = self._proposed(own, "minimize" if study.direction.name == "MINIMIZE" else "maximize")
+        return self._params[param_name]
+
+    def _proposed(self, own: Sequence[FrozenTrial], direction: Direction) -> dict[str, Any]:
+        scored = [trial for trial in own if trial.state != TrialState.RUNNING and _score(trial) is not None]
+        ranked = sorted(scored, key=lambda trial: _rank(trial, direction))
+        mixed = optuna.create_study(
+            direction=direction if ranked else self._earlier.direction,
+            sampler=TPESampler(seed=self._seed, n_startup_trials=1),
+        )
+        for trial in own:
+            if trial.state != TrialState.FAIL:
+                mixed.add_trial(trial)
+        known, trials = distributions(self._space), self._earlier.trials
+        for place in sorted({i * len(trials) // self._n_kept for i in range(self._n_kept)}):
+            score = ranked[place * len(ranked) // len(trials)] if ranked else None
+            mixed.add_trial(_as_if_of(trials[place], score, known))
+        return mixed.ask(known).params
+
+
+def _as_if_of(earlier: EarlierTrial, own: FrozenTrial | None, known: Mapping[str, BaseDistribution]) -> FrozenTrial:
+    """An earlier trial with the score of a trial of the present study, or where there is none with its own."""
+    steps = {earlier.epochs: earlier.score} if earlier.epochs else {}
+    state = TrialState.PRUNED if steps else TrialState.COMPLETE
+    if own is not None:
+        state, steps = own.state, own.intermediate_values
+    return optuna.trial.create_trial(
+        state=state,
+        params=dict(earlier.params),
+        distributions={name: known[name] for name in earlier.params},
+        value=earlier.score if own is None else _score(own),
+        intermediate_values=steps,
+    )
 
 
 def _score(trial: FrozenTrial) -> float | None:
