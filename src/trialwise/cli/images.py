@@ -14,6 +14,7 @@ from trialwise.images.settings import Freeze, TrainSettings
 from trialwise.tuning.settings import SearchSettings
 
 LEFT_OUT_NAMED = 5
+GOING_ON = "Going on from a trained model"
 DATA_HELP = (
     "digits, cifar10, cifar100, mnist, fashion_mnist, a folder of class folders (with train/ and test/ above them or "
     "not), an archive of one, or Parquet files of images"
@@ -33,8 +34,10 @@ def train(
     minutes: Annotated[
         float | None, Parameter(help="How long training may take: as many epochs as fit at the speed measured here")
     ] = None,
-    from_: Annotated[Path | None, Parameter(name="--from", help="Run folder of a trained model to go on from")] = None,
-    freeze: Annotated[Freeze | None, option(TrainSettings, "freeze")] = None,
+    from_: Annotated[
+        Path | None, Parameter(name="--from", group=GOING_ON, help="Run folder of a trained model to go on from")
+    ] = None,
+    freeze: Annotated[Freeze | None, option(TrainSettings, "freeze"), Parameter(group=GOING_ON)] = None,
     max_params: MaxParams = None,
     epochs: Epochs = None,
     batch_size: Annotated[int | None, option(TrainSettings, "batch_size")] = None,
