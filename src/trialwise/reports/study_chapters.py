@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from trialwise.reports.drawing import BLUE, GREY, ORANGE, Picture, above, new_figure, to_svg
+from trialwise.reports.figures import readable
 from trialwise.reports.parts import Chapter, Table
 from trialwise.reports.study_sentences import front_sentences, transfer_sentences
 from trialwise.reports.verdicts import number
@@ -67,14 +70,14 @@ def front(
     figure, axes = new_figure()
     if others:
         xs, ys = [t["notes"][name] for t in others], [t["value"] for t in others]
-        axes.scatter(xs, ys, marker="x", color=GREY, s=22, label="beaten in both", zorder=2)
+        axes.scatter(xs, ys, marker="x", color=GREY, s=22, label="beaten by one of these", zorder=2)
     xs, ys = [row[name] for row in rows], [row["value"] for row in rows]
     axes.step(xs, ys, where="post" if goal["direction"] == "minimize" else "pre", color=BLUE, linewidth=1.2)
     axes.plot(xs, ys, "o", color=BLUE, markersize=6, label="on the front", zorder=4)
-    for row in rows:
-        axes.annotate(
-            str(row["number"]), (row[name], row["value"]), xytext=(5, 5), textcoords="offset points", fontsize=8
-        )
+    heights = [t["value"] for t in trials]
+    points = np.column_stack([xs, ys])
+    for i in readable(points, float(np.ptp([t["notes"][name] for t in trials])), float(np.ptp(heights)), apart=0.04):
+        axes.annotate(str(rows[i]["number"]), points[i], xytext=(5, 5), textcoords="offset points", fontsize=8)
     untuned = next((t for t in trials if default and t["number"] == 0), None)
     if untuned is not None:
         place = untuned["notes"][name], untuned["value"]
@@ -98,7 +101,7 @@ def front(
     told = "; ".join(f"trial {row['number']}: {number(row['value'])} with {number(row[name])}" for row in rows[:8])
     return Picture(
         name="front",
-        caption=f"Complete trials by {name} and {score}. On the stairs: those that no other beats in both, by number.",
+        caption=f"Complete trials by {name} and {score}. On the stairs: those that no other beats in both, by number where there is room.",
         alt=f"{len(trials)} complete trials, {len(rows)} of them on the front of {score} and {name}: {told}"
         + ("; and more." if len(rows) > 8 else "."),
         svg=to_svg(figure),
