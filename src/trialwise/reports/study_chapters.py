@@ -101,7 +101,8 @@ def front(
     told = "; ".join(f"trial {row['number']}: {number(row['value'])} with {number(row[name])}" for row in rows[:8])
     return Picture(
         name="front",
-        caption=f"Complete trials by {name} and {score}. On the stairs: those that no other beats in both, by number where there is room.",
+        caption=f"Complete trials by {name} and {score}. On the stairs: those that no other beats in both, with their "
+        "numbers where there is room.",
         alt=f"{len(trials)} complete trials, {len(rows)} of them on the front of {score} and {name}: {told}"
         + ("; and more." if len(rows) > 8 else "."),
         svg=to_svg(figure),
