@@ -53,7 +53,8 @@ def rows(document):
 
 def test_a_study_starts_from_an_earlier_one_and_says_what_came_of_it(tuned, capsys):
     earlier, _ = tuned("--trials", "18", "--workers", "2", "--out", "earlier")
-    whole, said = tuned("--from-study", "earlier", "--trials", "18", "--workers", "2", "--seed", "5", "--out", "whole")
+    start = ["--from-study", "earlier", "--lockstep", "--seed", "5"]
+    whole, said = tuned(*start, "--trials", "18", "--workers", "2", "--out", "whole")
     complete = sorted((t["value"], t["number"]) for t in earlier["trials"] if t["state"] == "complete")
     best = [earlier["trials"][number]["params"] for _, number in complete if number][:3]
     assert [t["params"] for t in whole["trials"][1 : 1 + len(best)]] == best
@@ -67,10 +68,17 @@ def test_a_study_starts_from_an_earlier_one_and_says_what_came_of_it(tuned, caps
     assert "One study is one draw" in said
     assert "What came of the earlier study" in Path("whole/report.html").read_text()
 
-    tuned("--from-study", "earlier", "--trials", "9", "--workers", "1", "--seed", "5", "--out", "parts")
+    tuned(*start, "--trials", "9", "--workers", "1", "--out", "parts")
     shutil.rmtree("earlier")
     assert run(["study", "resume", "parts", "--trials", "18", "--json"]) == 0
     assert rows(json.loads(capsys.readouterr().out)) == rows(whole)
+
+
+def test_without_lockstep_an_earlier_study_is_started_from_too(tuned):
+    tuned("--trials", "18", "--workers", "2", "--out", "earlier")
+    found, _ = tuned("--from-study", "earlier", "--trials", "30", "--workers", "2", "--out", "later")
+    numbers = found["transfer"]["groups"]["from both"]["trials"]
+    assert numbers == list(range(4, 30, 2))
 
 
 def test_the_front_of_two_goals_is_in_the_result_and_in_the_report(tuned):

@@ -8,14 +8,18 @@ from collections.abc import Iterator
 import pytest
 
 from trialwise.base.errors import UserError, WorkError
-from trialwise.tuning.driver import StudyPlan, run_study, trial_folder
+from trialwise.tuning.budgets import Budget
+from trialwise.tuning.driver import StudyOver, StudyPlan, run_study
+from trialwise.tuning.ledger import trial_folder
 from trialwise.tuning.spaces import Choice, Float
 from trialwise.tuning.studies import JOURNAL, Study, exclusive
 from trialwise.tuning.winner import best_record, counts, gain_over_default, importances
 from trialwise.tuning.workers import InlinePool, ProcessPool
 
 SPACE = {"x": Float(low=-1, high=1), "kind": Choice(choices=("a", "b"))}
-PLAN = StudyPlan(n_trials=12, max_epochs=9, batch_size=9, direction="maximize", sampler="tpe", seed=3)
+PLAN = StudyPlan(
+    budget=Budget(trials=12), max_epochs=9, direction="maximize", sampler="tpe", seed=3, lockstep=True, batch_size=9
+)
 DEFAULT = {"x": 0.9, "kind": "b"}
 
 
@@ -52,6 +56,8 @@ def run(folder, objective=None, plan=PLAN, default=DEFAULT, stop_after=math.inf,
     events = []
     generator = run_study(study, SPACE, plan, pool, default=default)
     for event in generator:
+        if isinstance(event, StudyOver):
+            break
         events.append(event)
         if len(events) >= stop_after:
             generator.close()
@@ -80,7 +86,7 @@ def test_the_value_is_the_last_score_that_of_the_weights_that_are_kept(tmp_path)
         for epoch in trial.remaining_epochs():
             yield 1.0 if epoch == 5 else 0.25
 
-    study, _ = run(tmp_path, worse_at_the_end, dataclasses.replace(PLAN, n_trials=1))
+    study, _ = run(tmp_path, worse_at_the_end, dataclasses.replace(PLAN, budget=Budget(trials=1)))
     assert study.records()[0].value == 0.25
 
 
@@ -108,7 +114,7 @@ def test_a_study_whose_journal_was_cut_anywhere_goes_on_to_the_same_table(tmp_pa
     lines = journal.splitlines(keepends=True)
     first = len(lines[0])  # below that there is no study yet
     (part / JOURNAL).write_bytes(journal[: max(first, int(len(journal) * keep_share))])
-    for number in range(PLAN.n_trials):  # the checkpoints are at least as far as the journal
+    for number in range(12):  # the checkpoints are at least as far as the journal
         trial_folder(part, number).mkdir(parents=True)
         (trial_folder(part, number) / "epoch").write_text("9")
     with exclusive(part):
@@ -117,7 +123,7 @@ def test_a_study_whose_journal_was_cut_anywhere_goes_on_to_the_same_table(tmp_pa
 
 
 def test_a_study_can_be_given_more_trials(tmp_path):
-    run(tmp_path, plan=dataclasses.replace(PLAN, n_trials=4))
+    run(tmp_path, plan=dataclasses.replace(PLAN, budget=Budget(trials=4)))
     study, _ = run(tmp_path, plan=PLAN)
     assert len(study.records()) == 12
     assert counts(study.records())["paused"] == 0
@@ -231,7 +237,7 @@ def test_gain_and_importances(tmp_path):
 
 @pytest.mark.parametrize("sampler", ["gp", "tpe", "nsga2", "nsga3", "sobol", "random"])
 def test_every_sampler_proposes_inside_the_space_and_alike_for_one_seed(tmp_path, sampler):
-    plan = dataclasses.replace(PLAN, n_trials=12, max_epochs=1, batch_size=1, sampler=sampler)
+    plan = dataclasses.replace(PLAN, budget=Budget(trials=12), max_epochs=1, sampler=sampler)
     study, _ = run(tmp_path / "a", plan=plan, default=None)
     again, _ = run(tmp_path / "b", plan=plan, default=None)
     assert table(study) == table(again)

@@ -171,12 +171,18 @@ def test_earlier_scores_count_by_rank_alone():
     assert proposed(12, one) == proposed(12, other)
 
 
-def test_trials_at_work_and_failed_ones_do_not_disturb():
+def test_trials_at_work_paused_and_failed_ones_do_not_disturb():
     earlier = learnt(first_study(), space=SPACE, default=None)
     study = optuna.create_study()
     known = distributions({name: SPACE[name] for name in ("x", "kind")})
     study.ask(known)
+    paused = study.ask(known)
+    paused.report(0.5, step=1)
+    frozen = study.trials[paused.number]
+    frozen.state = TrialState.PRUNED  # as `views.PausedAsPruned` shows it: without an end
+    study.get_trials = lambda **_: [frozen if t.number == paused.number else t for t in study.trials]
     study.tell(study.ask(known), state=TrialState.FAIL)
     study.sampler = MixedSampler(earlier, SPACE, n_kept=10, seed=0)
     assert set(study.ask(known).params) == {"x", "kind"}
+    assert study.trials[-1].params["x"] == pytest.approx(0.8, abs=0.3)
     assert len(earlier.first) == N_FIRST

@@ -1,5 +1,6 @@
 """Start a study from what an earlier one learnt: read once, kept in the run folder, judged at the end."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,15 +35,41 @@ def learnt(name: str, space: Space, direction: Direction, default: Config | None
     )
 
 
-def kept_in(run: RunFolder, name: str, space: Space, direction: Direction, default: Config | None) -> Earlier:
-    """What was learnt, as the run folder keeps it; read from the earlier study where it is not kept yet.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Beginning:
+    """What an earlier study brings to a new one."""
 
-    Kept, because the earlier study may go on or be deleted, and this one must propose the same after a resume.
+    earlier: Earlier
+    proposals: Proposals
+
+    def announcement(self) -> str:
+        """What is about to be taken over, and from where."""
+        n = len(self.earlier.first)
+        best = "its best configuration comes" if n == 1 else f"its {n} best configurations come"
+        differs = f" What differs: {'; '.join(self.earlier.differences)}." if self.earlier.differences else ""
+        return f"starting from {self.earlier.label}: {best} first, then a prior that fades.{differs}"
+
+    def outcome(self, records: Sequence[TrialRecord], direction: Direction) -> dict[str, Any]:
+        """See `outcome`."""
+        return outcome(records, direction, self.earlier, self.proposals)
+
+
+def beginning_of(
+    run: RunFolder, name: str | None, space: Space, direction: Direction, default: Config | None
+) -> Beginning | None:
+    """What the run starts from, as its folder keeps it; None where it starts from nothing.
+
+    Read from the earlier study where it is not kept yet. Kept, because the earlier study may go on or be deleted, and
+    this one must propose the same after a resume.
     """
+    if name is None:
+        return None
     path = run.path / LEARNT
     if not path.exists():
         write_json(path, learnt(name, space, direction, default).to_document())
-    return Earlier.from_document(read_json(path))
+    earlier = Earlier.from_document(read_json(path))
+    proposals = Proposals(earlier, space, seed=run.seed, has_default=default is not None)
+    return Beginning(earlier=earlier, proposals=proposals)
 
 
 def outcome(

@@ -6,24 +6,26 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from typing import Any
 
-from trialwise.api.from_study import kept_in, learnt, outcome
+from trialwise.api.from_study import beginning_of, learnt
 from trialwise.api.runs import Note, Part, Watch, ends_well, finish
+from trialwise.api.second_goal import minding, second_goal_document
 from trialwise.base.errors import WorkError
 from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder
 from trialwise.base.settings import fill
 from trialwise.reports.study_sentences import transfer_sentences
-from trialwise.tuning.driver import BATCH_OF_TRIALS, StudyPlan, run_study
-from trialwise.tuning.earlier import Earlier, Proposals
-from trialwise.tuning.goals import Goal, check_note, pareto_front, parse_goal
+from trialwise.tuning.budgets import Budget
+from trialwise.tuning.driver import StudyOver, StudyPlan, run_study
+from trialwise.tuning.goals import check_note, parse_goal
 from trialwise.tuning.rungs import Direction
 from trialwise.tuning.samplers import choose_sampler
 from trialwise.tuning.settings import SearchSettings
 from trialwise.tuning.spaces import Space
 from trialwise.tuning.studies import Study, TrialRecord, exclusive
+from trialwise.tuning.tasks import Pool
 from trialwise.tuning.trials import Config, Objective
 from trialwise.tuning.winner import best_record, counts, gain_over_default, importances
-from trialwise.tuning.workers import InlinePool, Pool, ProcessPool
+from trialwise.tuning.workers import InlinePool, ProcessPool
 
 # How to search: as settings, or as a mapping with some of their fields.
 Search = SearchSettings | Mapping[str, Any] | None
@@ -65,13 +67,14 @@ def search_record(search: Search, *, trials: int) -> dict[str, Any]:
 
     Args:
         search: As the caller gave it.
-        trials: As many where the caller named no number.
+        trials: As many where the caller named no number and no other end.
 
     Raises:
         UserError: An unknown name or a bad value.
     """
     given = search if isinstance(search, SearchSettings) else fill(SearchSettings, search or {})
-    return dataclasses.asdict(dataclasses.replace(given, trials=given.trials or trials))
+    known = given.trials or (None if given.has_end() else trials)
+    return dataclasses.asdict(dataclasses.replace(given, trials=known))
 
 
 def check_start(
@@ -121,26 +124,31 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
     """
     start = time.perf_counter()
     search = search_of(run)
-    beginning = _beginning(run, search, tuned)
+    beginning = beginning_of(run, search.from_study, tuned.space, tuned.direction, tuned.default)
     plan = dataclasses.replace(_plan(search, tuned, run.seed), proposals=beginning.proposals if beginning else None)
     goal = parse_goal(search.also) if search.also else None
     choice = choose_sampler(search.sampler, tuned.space, pruning=tuned.max_epochs > 1)
-    n_workers = 1 if tuned.in_process else min(search.workers or _free_cores(), plan.n_trials)
+    in_process = tuned.in_process and search.trial_minutes is None  # what hangs here could not be ended
+    n_workers = 1 if tuned.in_process else search.workers or _free_cores()
+    n_workers = min(n_workers, search.trials or n_workers)
     facts = {"max_epochs": tuned.max_epochs, "sampler": choice.name, "sampler_reason": choice.reason}
+    facts |= {"lockstep": search.lockstep}
     interrupted = False
+    over: StudyOver | None = None
     with exclusive(run.path), ends_well(run):
         study = Study(run.path, plan.direction)
-        watch = _minding(goal, study, watch)
+        watch = minding(goal, study, watch)
         run.reopen()
         try:
             if beginning is not None:
-                watch(Note(text=_announcement(beginning.earlier)))
-            watch(Part(name=tuned.name, total=plan.n_trials))
+                watch(Note(text=beginning.announcement()))
+            watch(Part(name=tuned.name, total=search.trials))
             with (
-                closing(_pool(tuned, n_workers)) as pool,
+                closing(_pool(tuned.objective, n_workers, in_process=in_process)) as pool,
                 closing(run_study(study, tuned.space, plan, pool, default=tuned.default)) as events,
             ):
                 for event in events:
+                    over = event if isinstance(event, StudyOver) else over
                     watch(event)
         except KeyboardInterrupt:
             interrupted = True
@@ -149,8 +157,14 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
         if best is not None and tuned.keep is not None:
             tuned.keep(run, best)
         seconds = run.result.get("seconds", 0.0) + time.perf_counter() - start
-        document: dict[str, Any] = study_document(records, tuned) | facts | {"workers": n_workers} | dict(tuned.facts)
-        document |= _beyond_the_score(records, tuned, goal, beginning)
+        document: dict[str, Any] = (
+            study_document(records, tuned)
+            | facts
+            | {"workers": n_workers, "stopped_by": over.stopped_by if over else None}
+            | dict(tuned.facts)
+            | second_goal_document(goal, records, tuned.direction)
+            | ({"transfer": beginning.outcome(records, tuned.direction)} if beginning else {})
+        )
         write_json(run.path / "trials.json", [record.to_document() for record in records])
         if beginning is not None:
             watch(Note(text=" ".join(transfer_sentences(document["transfer"]))))
@@ -165,74 +179,28 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
 
 
 def _plan(search: SearchSettings, tuned: Tunable, seed: int) -> StudyPlan:
-    assert search.trials is not None
+    budget = Budget(
+        trials=search.trials,
+        epochs=search.epochs_total,
+        minutes=search.minutes,
+        plateau=search.until_plateau,
+        target=search.target,
+    )
     return StudyPlan(
-        n_trials=search.trials,
+        budget=budget,
         max_epochs=tuned.max_epochs,
         first_rung=tuned.first_rung,
-        batch_size=1 if tuned.in_process else BATCH_OF_TRIALS,
+        lockstep=search.lockstep,
         direction=tuned.direction,
         sampler=choose_sampler(search.sampler, tuned.space, pruning=tuned.max_epochs > 1).name,
         seed=seed,
         deterministic=tuned.deterministic,
+        trial_minutes=search.trial_minutes,
     )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Beginning:
-    """What an earlier study brings to this one."""
-
-    earlier: Earlier
-    proposals: Proposals
-
-
-def _beginning(run: RunFolder, search: SearchSettings, tuned: Tunable) -> _Beginning | None:
-    if search.from_study is None:
-        return None
-    earlier = kept_in(run, search.from_study, tuned.space, tuned.direction, tuned.default)
-    proposals = Proposals(earlier, tuned.space, seed=run.seed, has_default=tuned.default is not None)
-    return _Beginning(earlier=earlier, proposals=proposals)
-
-
-def _announcement(earlier: Earlier) -> str:
-    """What is about to be taken over, and from where."""
-    n = len(earlier.first)
-    best = "its best configuration comes" if n == 1 else f"its {n} best configurations come"
-    differs = f" What differs: {'; '.join(earlier.differences)}." if earlier.differences else ""
-    return f"starting from {earlier.label}: {best} first, then a prior that fades.{differs}"
-
-
-def _minding(goal: Goal | None, study: Study, watch: Watch) -> Watch:
-    """The watcher, and before it a look at the first complete trial: does it have the second goal's number?"""
-    if goal is None:
-        return watch
-    is_known = False
-
-    def see(event: Any) -> None:
-        nonlocal is_known
-        watch(event)
-        if not is_known and getattr(event, "kind", "") == "complete":
-            (record,) = study.records(range(event.number, event.number + 1))
-            check_note(goal, record.notes)
-            is_known = True
-
-    return see
-
-
-def _beyond_the_score(
-    records: list[TrialRecord], tuned: Tunable, goal: Goal | None, beginning: _Beginning | None
-) -> dict[str, Any]:
-    """What the result says of a second goal, and of what the study began with."""
-    found: dict[str, Any] = {}
-    if goal is not None:
-        found |= {"also": dataclasses.asdict(goal), "pareto": pareto_front(records, tuned.direction, goal)}
-    if beginning is not None:
-        found["transfer"] = outcome(records, tuned.direction, beginning.earlier, beginning.proposals)
-    return found
-
-
-def _pool(tuned: Tunable, n_workers: int) -> Pool:
-    return InlinePool(tuned.objective) if tuned.in_process else ProcessPool(tuned.objective, n_workers)
+def _pool(objective: Objective, n_workers: int, *, in_process: bool) -> Pool:
+    return InlinePool(objective) if in_process else ProcessPool(objective, n_workers)
 
 
 def _free_cores() -> int:

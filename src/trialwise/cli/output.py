@@ -47,7 +47,7 @@ class Watcher:
         self._name = ""
         self._total: int | None = None
         self._stage = ""
-        self._ended = 0
+        self._seen: set[int] = set()
         self._bar: Any = None
         if sys.stderr.isatty():
             from rich.console import Console
@@ -69,7 +69,7 @@ class Watcher:
         # By name, so that watching does not import torch and Optuna for commands that need neither.
         name = type(event).__name__
         if name == "Part":
-            self._name, self._total, self._ended = event.name, event.total, 0
+            self._name, self._total, self._seen = event.name, event.total, set()
             self._show(0, "", line=event.name)
         elif name == "Stage":
             self._show_stage(event)
@@ -103,13 +103,15 @@ class Watcher:
 
     def _show_trial(self, event: Any) -> None:
         if event.kind == "score":
-            self._show(self._ended, f"trial {event.number}, epoch {event.epoch}: {event.score:.6g}", line=None)
+            self._show(len(self._seen), f"trial {event.number}, epoch {event.epoch}: {event.score:.6g}", line=None)
             return
-        self._ended += 1
+        self._seen.add(event.number)
         found = event.reason if event.kind == "failed" else f"{event.score:.6g}"
-        epochs = f" after {event.epoch} epoch{'s' if event.epoch > 1 else ''}" if event.kind == "pruned" else ""
+        epochs = (
+            f" after {event.epoch} epoch{'s' if event.epoch > 1 else ''}" if event.kind in ("paused", "pruned") else ""
+        )
         note = f"trial {event.number} {event.kind}{epochs}: {found}"
-        self._show(self._ended, note, line=f"  {note}")
+        self._show(len(self._seen), note, line=f"  {note}")
 
     def _show(self, done: int, note: str, *, line: str | None) -> None:
         if self._bar is not None:

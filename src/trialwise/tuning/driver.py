@@ -1,32 +1,35 @@
-"""The loop that proposes, runs, compares and ends trials: ask-and-tell with successive halving, in lockstep."""
+"""The loop that proposes, runs, compares and ends trials: ask-and-tell with successive halving."""
 
 import dataclasses
 import math
 import re
-import shutil
+import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Generator, Iterator
 from typing import Literal
 
-from optuna.samplers import BaseSampler
-from optuna.trial import TrialState
+import optuna
 
 from trialwise.base.errors import WorkError
 from trialwise.base.seeds import child_seed
+from trialwise.tuning.budgets import Budget, Spent, StoppedBy, check_epochs, reached
 from trialwise.tuning.earlier import Proposals
-from trialwise.tuning.rungs import Direction, promoted, rung_epochs
+from trialwise.tuning.ledger import Ledger, LedgerTrial, trial_folder
+from trialwise.tuning.orders import Asynchronous, Halving, Lockstep, Order, Step
+from trialwise.tuning.rungs import Direction, rung_epochs
 from trialwise.tuning.samplers import SamplerName, sampler_for_each_trial
 from trialwise.tuning.spaces import Space, missing
-from trialwise.tuning.studies import Study, TrialRecord
+from trialwise.tuning.studies import Study
+from trialwise.tuning.tasks import Done, Failure, Message, Pool, Score, Task
 from trialwise.tuning.trials import Config, Trial
-from trialwise.tuning.winner import best_record
-from trialwise.tuning.workers import Failure, Pool, Score, Task
+from trialwise.tuning.views import PausedAsPruned
 
 BATCH_OF_TRIALS = 9  # as measured best for lockstep halving: 9 trials, then 3, then 1
-MAX_LOSSES = 3  # a trial whose process died this often is given up
+MAX_LOSSES = 3  # a trial whose process died this often in a row without a new score is given up
+MAX_KILLS = 20  # the same where somebody else killed it
 SAME_ERRORS = 3  # the study stops when this many first trials fail alike
+SECONDS_ATTR = "trialwise:seconds"  # the wall time of all sessions, on the study's own record
+SECONDS_BETWEEN_NOTES = 10.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,27 +37,31 @@ class StudyPlan:
     """How a study goes.
 
     Attributes:
-        n_trials: Trials in all, those of an earlier session included.
+        budget: What ends it.
         max_epochs: The epochs of a trial that is never pruned; 1 means that nothing is pruned.
-        batch_size: Trials proposed together and compared with each other at every rung.
         direction: Whether the lowest or the highest score wins.
         sampler: Which sampler proposes.
         seed: The study's one seed.
         first_rung: The epochs before trials are first compared.
         eta: One trial in `eta` goes on past each rung.
+        lockstep: Whether trials are compared in batches, so that the table of trials does not depend on the workers.
+        batch_size: In lockstep: trials proposed together and compared with each other at every rung.
         deterministic: Whether one configuration is known to give one score always.
+        trial_minutes: A trial that gives no score for so long is ended; None for no limit.
         proposals: What an earlier study proposes, if one is to be started from.
     """
 
-    n_trials: int
+    budget: Budget
     max_epochs: int
-    batch_size: int
     direction: Direction
     sampler: SamplerName
     seed: int
     first_rung: int = 1
     eta: int = 3
+    lockstep: bool = False
+    batch_size: int = BATCH_OF_TRIALS
     deterministic: bool = False
+    trial_minutes: float | None = None
     proposals: Proposals | None = None
 
 
@@ -62,7 +69,7 @@ class StudyPlan:
 class TrialEvent:
     """One thing that happened, for whoever watches: a progress bar, a log."""
 
-    kind: Literal["score", "complete", "pruned", "failed"]
+    kind: Literal["score", "paused", "complete", "pruned", "failed"]
     number: int
     config: Config
     epoch: int = 0
@@ -70,17 +77,32 @@ class TrialEvent:
     reason: str = ""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StudyOver:
+    """The last event of a study that came to its end.
+
+    Attributes:
+        stopped_by: What of the budget was reached.
+        epochs: On record, of all sessions.
+        seconds: Of wall time, of all sessions.
+    """
+
+    stopped_by: StoppedBy
+    epochs: int
+    seconds: float
+
+
 def run_study(
     study: Study, space: Space, plan: StudyPlan, pool: Pool, *, default: Config | None = None
-) -> Generator[TrialEvent]:
+) -> Generator[TrialEvent | StudyOver]:
     """Run the study's open and missing trials, yielding what happens; stop by closing, go on by calling it again.
 
-    Trials are proposed in batches. All trials of a batch run to the first rung, the best one in `eta` goes on to
-    the next, and so on. Trial 0, the untuned default, is never pruned and takes no other trial's place, so that at
-    the end there is a tuned trial and something to compare it with. The value of a complete trial is its last score:
-    the one of the weights that are kept, where the best of all epochs would be one more pick from noise. Proposals
-    and comparisons depend on the record alone, so the table of trials is the same for any number of workers and for
-    a study that was killed and resumed.
+    Trials are compared at rungs, and the best one in `eta` goes on; the others wait, and are pruned once they cannot
+    go on any more (see `orders`). Trial 0, the untuned default, is never pruned and takes no other trial's place, so
+    that at the end there is a tuned trial and something to compare it with. The value of a complete trial is its last
+    score: the one of the weights that are kept, where the best of all epochs would be one more pick from noise.
+    In lockstep, proposals and comparisons depend on the record alone, so the table of trials is the same for any
+    number of workers and for a study that was killed and resumed; otherwise that holds for one worker.
 
     Args:
         study: Where everything is put on record.
@@ -90,120 +112,218 @@ def run_study(
         default: The untuned configuration, tried first.
 
     Raises:
+        UserError: The budget cannot hold one tuned trial and the default.
         WorkError: The first trials all failed with the same error; with the traceback of the first.
     """
-    sampler = sampler_for_each_trial(plan.sampler, plan.seed, deterministic=plan.deterministic)
-    if plan.proposals is not None:
-        sampler = plan.proposals.before(sampler)
-    for first in range(0, plan.n_trials, plan.batch_size):
-        numbers = range(first, min(first + plan.batch_size, plan.n_trials))
-        _propose(study, space, sampler, numbers, default)
-        for epochs in rung_epochs(plan.max_epochs, first=plan.first_rung, eta=plan.eta):
-            yield from _run_to_rung(study, plan, pool, numbers, epochs)
-            yield from _end_rung(study, plan, numbers, epochs, keep_default=default is not None)
+    check_epochs(plan.budget, plan.max_epochs, with_default=default is not None)
+    with_clock = plan.budget.minutes is not None
+    driver = _Driver(study, space, plan, pool, default)
+    try:
+        yield from driver.run()
+    finally:
+        if with_clock:
+            driver.note_seconds()
 
 
-def _propose(
-    study: Study, space: Space, sampler: Callable[[int], BaseSampler], numbers: range, default: Config | None
-) -> None:
-    """Propose the batch's missing trials, and finish one that a killed driver left without all its parameters."""
-    known = study.n_asked()
-    if known == 0 and default is not None:
-        study.enqueue(default)
-    for number in numbers:
-        if number >= known or missing(space, study.records(range(number, number + 1))[0].params):
-            study.ask(number, sampler(number), space)
+class _Driver:
+    """One session of a study."""
 
-
-def _run_to_rung(study: Study, plan: StudyPlan, pool: Pool, numbers: range, epochs: int) -> Iterator[TrialEvent]:
-    losses: Counter[int] = Counter()
-    while True:
-        open_trials = [r for r in study.records(numbers) if r.state == "paused" and len(r.scores) < epochs]
-        if not open_trials:
-            return
-        configs = {record.number: record.params for record in open_trials}
-        for message in pool.run([_task(study, plan, record, epochs) for record in open_trials]):
-            number = message.number
-            if isinstance(message, Score):
-                study.report(number, message.epoch, message.score, message.notes)
-                yield TrialEvent(
-                    kind="score", number=number, config=configs[number], epoch=message.epoch, score=message.score
-                )
-            elif isinstance(message, Failure):
-                losses[number] += message.lost
-                if message.lost and losses[number] < MAX_LOSSES:
-                    continue  # the outer loop sends it again, and it goes on from its checkpoint
-                study.tell(number, TrialState.FAIL, reason=message.reason)
-                _stop_if_all_fail_alike(study, message)
-                yield TrialEvent(kind="failed", number=number, config=configs[number], reason=message.reason)
-
-
-def _task(study: Study, plan: StudyPlan, record: TrialRecord, epochs: int) -> Task:
-    trial = Trial(
-        number=record.number,
-        seed=child_seed(plan.seed, "trial", record.number),
-        max_epochs=plan.max_epochs,
-        epochs_done=len(record.scores),
-        folder=trial_folder(study.folder, record.number),
-    )
-    return Task(trial=trial, config=record.params, until_epoch=epochs)
-
-
-def _end_rung(
-    study: Study, plan: StudyPlan, numbers: range, epochs: int, *, keep_default: bool
-) -> Iterator[TrialEvent]:
-    reached = [r for r in study.records(numbers) if len(r.scores) >= epochs and r.state != "failed"]
-    default = {0} if keep_default else set()
-    rivals = {r.number: r.scores[epochs] for r in reached if r.number not in default}
-    going_on = promoted(rivals, plan.direction, eta=plan.eta) | default
-    for record in reached:
-        if record.state != "paused":
-            continue  # ended before the driver was killed
-        score = record.scores[epochs]
-        if epochs == plan.max_epochs:
-            kind = "complete"
-            study.tell(record.number, TrialState.COMPLETE, value=score)
-        elif record.number not in going_on:
-            kind = "pruned"
-            study.tell(record.number, TrialState.PRUNED)
-        else:
-            continue
-        yield TrialEvent(kind=kind, number=record.number, config=record.params, epoch=epochs, score=score)
-    _keep_folders(study, plan)
-
-
-def _stop_if_all_fail_alike(study: Study, failure: Failure) -> None:
-    records = study.records()
-    failed = [record for record in records if record.state == "failed"]
-    if len(failed) < SAME_ERRORS or any(record.scores for record in records):
-        return
-    if all(_alike(str(record.notes.get("reason")), failure.reason) for record in failed):
-        alike = f"the first {len(failed)} trials all failed with the same error: {failure.reason}"
-        raise WorkError(
-            f"{alike}\n\n{failure.traceback}".rstrip(),
-            hint="mend the objective, then start again",
+    def __init__(self, study: Study, space: Space, plan: StudyPlan, pool: Pool, default: Config | None) -> None:
+        self._study, self._space, self._plan, self._pool, self._default = study, space, plan, pool, default
+        self._ledger = Ledger(study, plan.direction)
+        self._sampler = sampler_for_each_trial(plan.sampler, plan.seed, deterministic=plan.deterministic)
+        if plan.proposals is not None:
+            self._sampler = plan.proposals.before(self._sampler)
+        self._running: dict[int, int] = {}  # the epochs until which each runs
+        self._last_sign: dict[int, float] = {}
+        self._losses: Counter[int] = Counter()
+        self._kills: Counter[int] = Counter()
+        self._seconds_before = float(study.optuna.user_attrs.get(SECONDS_ATTR, 0.0))
+        self._start = self._noted = time.monotonic()
+        rungs = rung_epochs(plan.max_epochs, first=plan.first_rung, eta=plan.eta)
+        halving = Halving(
+            rungs=rungs,
+            eta=plan.eta,
+            direction=plan.direction,
+            budget=plan.budget,
+            batch_size=plan.batch_size,
+            default=0 if default is not None else None,
         )
+        if len(rungs) > 1 and not plan.lockstep:
+            view = PausedAsPruned(study.storage, lambda number: number not in self._running)
+            study.optuna = optuna.load_study(study_name=study.optuna.study_name, storage=view)
+        self._settle()
+        order = Lockstep if plan.lockstep else Asynchronous
+        self._order: Order = order(halving, self._ledger, self._propose)
+
+    def run(self) -> Generator[TrialEvent | StudyOver]:
+        """What happens, until the budget is used up and everything has come to its end."""
+        while True:
+            self._look_at_the_budget()
+            while len(self._running) < self._pool.capacity and (step := self._next_step()) is not None:
+                self._begin(step)
+            if self._order.pruned:
+                yield from self._prune()
+                continue
+            if not self._running:
+                break
+            message = self._pool.receive(self._seconds_to_wait())
+            yield from self._heard(message) if message is not None else self._hung()
+        assert self._order.over is not None
+        yield StudyOver(stopped_by=self._order.over, epochs=self._ledger.n_epochs, seconds=self._seconds())
+
+    def note_seconds(self) -> None:
+        """Put the wall time on the study's record."""
+        self._study.optuna.set_user_attr(SECONDS_ATTR, self._seconds())
+        self._noted = time.monotonic()
+
+    def _settle(self) -> None:
+        """End what a killed driver left half-way."""
+        for trial in list(self._ledger.trials.values()):
+            if missing(self._space, trial.config):
+                self._propose(trial.number)
+            elif trial.number in self._ledger.open and trial.epochs >= self._plan.max_epochs:
+                self._ledger.end(trial.number, "complete")
+
+    def _propose(self, number: int | None = None) -> LedgerTrial:
+        number = len(self._ledger.trials) if number is None else number
+        return self._ledger.propose(number, self._sampler(number), self._space, default=self._default)
+
+    def _next_step(self) -> Step | None:
+        return None if self._order.pruned else self._order.next_step(self._running)
+
+    def _begin(self, step: Step) -> None:
+        record = self._ledger.trials[step.number]
+        trial = Trial(
+            number=record.number,
+            seed=child_seed(self._plan.seed, "trial", record.number),
+            max_epochs=self._plan.max_epochs,
+            epochs_done=record.epochs,
+            folder=trial_folder(self._study.folder, record.number),
+        )
+        self._running[step.number] = step.until_epoch
+        self._last_sign[step.number] = time.monotonic()
+        self._pool.start(Task(trial=trial, config=record.config, until_epoch=step.until_epoch))
+
+    def _heard(self, message: Message) -> Iterator[TrialEvent]:
+        trial = self._ledger.trials[message.number]
+        self._last_sign[trial.number] = time.monotonic()
+        match message:
+            case Score(epoch=epoch, score=score):
+                if self._ledger.score(message):
+                    self._losses[trial.number] = self._kills[trial.number] = 0
+                    yield _event("score", trial, epoch=epoch, score=score)
+            case Done():
+                del self._running[trial.number]
+                if trial.epochs >= self._plan.max_epochs:
+                    yield _event("complete", self._ledger.end(trial.number, "complete"))
+                else:
+                    self._order.arrived(trial.number)
+                    yield _event("paused", trial)
+            case Failure():
+                yield from self._failed(message)
+
+    def _failed(self, failure: Failure) -> Iterator[TrialEvent]:
+        number = failure.number
+        until = self._running.pop(number)
+        reason = failure.reason
+        if failure.lost:
+            deaths, most = (self._kills, MAX_KILLS) if failure.blameless else (self._losses, MAX_LOSSES)
+            deaths[number] += 1
+            if deaths[number] < most:
+                self._begin(Step(number, until))  # it goes on from its checkpoint
+                return
+            reason = f"{reason}, {most} times in a row"
+        trial = self._ledger.end(number, "failed", reason=reason)
+        self._stop_if_all_fail_alike(failure)
+        yield _event("failed", trial, reason=reason)
+
+    def _hung(self) -> Iterator[TrialEvent]:
+        """End the trials that gave no sign of life for too long."""
+        limit = self._plan.trial_minutes
+        if limit is None:
+            return
+        for number in [n for n in self._running if time.monotonic() - self._last_sign[n] >= 60 * limit]:
+            self._pool.stop(number)
+            epochs = self._ledger.trials[number].epochs
+            reason = f"no sign of life for {limit:g} minutes, after epoch {epochs} (--trial-minutes)"
+            yield from self._failed(Failure(number=number, reason=reason))
+
+    def _seconds_to_wait(self) -> float | None:
+        """Until the first running trial has been silent for too long, or time is up."""
+        waits = []
+        if self._plan.trial_minutes is not None:
+            oldest = min(self._last_sign[number] for number in self._running)
+            waits.append(oldest + 60 * self._plan.trial_minutes - time.monotonic())
+        if self._plan.budget.minutes is not None and self._order.over in (None, "trials"):
+            waits.append(60 * self._plan.budget.minutes - self._seconds())
+        return max(0.0, min(waits)) if waits else None
+
+    def _prune(self) -> Iterator[TrialEvent]:
+        while self._order.pruned:
+            yield _event("pruned", self._ledger.end(self._order.pruned.pop(0), "pruned"))
+
+    def _look_at_the_budget(self) -> None:
+        if self._order.over not in (None, "trials"):
+            return
+        if self._plan.budget.minutes is not None and time.monotonic() - self._noted > SECONDS_BETWEEN_NOTES:
+            self.note_seconds()
+        spent = Spent(trials=len(self._ledger.trials), seconds=self._seconds(), best=self._ledger.best)
+        over = reached(
+            self._plan.budget,
+            spent,
+            self._plan.direction,
+            settled=self._order.settled(self._running),
+            seconds_to_finish=self._seconds_to_finish(),
+        )
+        if over is not None:
+            for number in self._order.close(over, self._running):
+                self._pool.stop(number)
+                del self._running[number]
+
+    def _seconds_to_finish(self) -> float:
+        """An estimate of what the default and the most promising trial still take, side by side where they can be."""
+        if self._plan.budget.minutes is None or not self._ledger.n_epochs:
+            return 0.0
+        left = [self._plan.max_epochs - self._ledger.trials[n].epochs for n in self._order.needed()] or [0]
+        seconds_per_epoch = self._seconds() * self._pool.capacity / self._ledger.n_epochs
+        return seconds_per_epoch * (max(left) if self._pool.capacity > 1 else sum(left))
+
+    def _seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._start
+
+    def _stop_if_all_fail_alike(self, failure: Failure) -> None:
+        failures = self._ledger.failures
+        if len(failures) < SAME_ERRORS or self._ledger.n_epochs:
+            return
+        if all(_alike(reason, failure.reason) for reason in failures):
+            alike = f"the first {len(failures)} trials all failed with the same error: {failure.reason}"
+            raise WorkError(
+                f"{alike}\n\n{failure.traceback}".rstrip(),
+                hint="mend the objective, then start again",
+            )
+
+
+def _event(
+    kind: Literal["score", "paused", "complete", "pruned", "failed"],
+    trial: LedgerTrial,
+    *,
+    epoch: int | None = None,
+    score: float | None = None,
+    reason: str = "",
+) -> TrialEvent:
+    last = trial.last_score
+    return TrialEvent(
+        kind=kind,
+        number=trial.number,
+        config=trial.config,
+        epoch=trial.epochs if epoch is None else epoch,
+        score=score if score is not None else (math.nan if last is None else last),
+        reason=reason,
+    )
 
 
 def _alike(reason: str, other: str) -> bool:
     """Whether two errors are one but for the numbers in them."""
     number = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
     return number.sub("#", reason) == number.sub("#", other)
-
-
-def trial_folder(folder: Path, number: int) -> Path:
-    """Where trial `number` of the study in `folder` keeps its checkpoint."""
-    return folder / "trials" / f"{number:04d}"
-
-
-def _keep_folders(study: Study, plan: StudyPlan) -> None:
-    """Delete the checkpoints that can no longer be needed: all but the open trials' and the best one's."""
-    if not (study.folder / "trials").exists():
-        return
-    records = study.records()
-    best = best_record(records, plan.direction)
-    kept = {record.number for record in records if record.state == "paused"} | ({best.number} if best else set())
-    for record in records:
-        if record.number not in kept:
-            with suppress(FileNotFoundError):
-                shutil.rmtree(trial_folder(study.folder, record.number))

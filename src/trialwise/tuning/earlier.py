@@ -39,6 +39,16 @@ class EarlierTrial:
     score: float
     epochs: int = 0
 
+    def frozen(self, known: Mapping[str, BaseDistribution]) -> FrozenTrial:
+        """The trial in Optuna's terms."""
+        return optuna.trial.create_trial(
+            state=TrialState.PRUNED if self.epochs else TrialState.COMPLETE,
+            params=dict(self.params),
+            distributions={name: known[name] for name in self.params},
+            value=self.score,
+            intermediate_values={self.epochs: self.score} if self.epochs else {},
+        )
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Earlier:
@@ -211,26 +221,23 @@ class MixedSampler(BaseSampler):
         )
         for trial in own:
             if trial.state != TrialState.FAIL:
-                mixed.add_trial(trial)
+                mixed.add_trial(_as_if_of(trial.params, trial, trial.distributions))
         known, trials = distributions(self._space), self._earlier.trials
         for place in sorted({i * len(trials) // self._n_kept for i in range(self._n_kept)}):
-            score = ranked[place * len(ranked) // len(trials)] if ranked else None
-            mixed.add_trial(_as_if_of(trials[place], score, known))
+            earlier = trials[place]
+            score = ranked[place * len(ranked) // len(trials)] if ranked else earlier.frozen(known)
+            mixed.add_trial(_as_if_of(earlier.params, score, known))
         return mixed.ask(known).params
 
 
-def _as_if_of(earlier: EarlierTrial, own: FrozenTrial | None, known: Mapping[str, BaseDistribution]) -> FrozenTrial:
-    """An earlier trial with the score of a trial of the present study, or where there is none with its own."""
-    steps = {earlier.epochs: earlier.score} if earlier.epochs else {}
-    state = TrialState.PRUNED if steps else TrialState.COMPLETE
-    if own is not None:
-        state, steps = own.state, own.intermediate_values
+def _as_if_of(params: Mapping[str, Any], scored: FrozenTrial, known: Mapping[str, BaseDistribution]) -> FrozenTrial:
+    """A trial of these parameters with the state and the scores of another."""
     return optuna.trial.create_trial(
-        state=state,
-        params=dict(earlier.params),
-        distributions={name: known[name] for name in earlier.params},
-        value=earlier.score if own is None else _score(own),
-        intermediate_values=steps,
+        state=scored.state,
+        params=dict(params),
+        distributions={name: known[name] for name in params},
+        value=None if scored.state == TrialState.RUNNING else _score(scored),
+        intermediate_values=scored.intermediate_values,
     )
 
 

@@ -21,13 +21,13 @@ def rung_epochs(max_epochs: int, *, first: int = 1, eta: int = 3) -> tuple[int, 
 
 def best_first(scores: Mapping[int, float], direction: Direction) -> list[int]:
     """The trial numbers from best to worst score; ties to the earlier trial, NaN last."""
+    return sorted(scores, key=lambda number: rank_key(scores[number], number, direction))
+
+
+def rank_key(score: float, number: int, direction: Direction) -> tuple[bool, float, int]:
+    """What sorts trials from best to worst score; ties to the earlier trial, NaN last."""
     sign = 1.0 if direction == "minimize" else -1.0
-
-    def key(number: int) -> tuple[bool, float, int]:
-        score = scores[number]
-        return (math.isnan(score), 0.0 if math.isnan(score) else sign * score, number)
-
-    return sorted(scores, key=key)
+    return (math.isnan(score), 0.0 if math.isnan(score) else sign * score, number)
 
 
 def promoted(scores: Mapping[int, float], direction: Direction, *, eta: int = 3) -> set[int]:

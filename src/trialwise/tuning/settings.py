@@ -13,7 +13,13 @@ class SearchSettings:
 
     Attributes:
         trials: Configurations to try, those of an earlier session included; the first is the untuned default. Left
-            out, 20 for images, 50 for all else.
+            out, as many as the rest of the budget holds, or 20 for images and 50 for all else.
+        epochs_total: End the study after so many epochs of all trials together.
+        minutes: End the study after about so many minutes, all sessions together.
+        until_plateau: End the study once so many trials after the best one were no better.
+        target: End the study once a trial's value is as good as this.
+        lockstep: Compare trials in batches of nine; the table of trials does not depend on the number of workers.
+        trial_minutes: End a trial that gives no score for so many minutes.
         workers: Processes of one thread each; left out, the cores that are free.
         sampler: What proposes the trials; auto picks what fits the space and says why.
         from_study: An earlier study to start from, a run folder or its name: its best configurations first, then a
@@ -23,15 +29,30 @@ class SearchSettings:
     """
 
     trials: int | None = None
+    epochs_total: int | None = None
+    minutes: float | None = None
+    until_plateau: int | None = None
+    target: float | None = None
+    lockstep: bool = False
+    trial_minutes: float | None = None
     workers: int | None = None
     sampler: SamplerName = "auto"
     from_study: str | None = None
     also: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("trials", "workers"):
+        for name in ("trials", "workers", "epochs_total", "until_plateau"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise UserError(f"--{name}: expected at least 1, got {value}")
+                raise UserError(f"--{name.replace('_', '-')}: expected at least 1, got {value}")
+        for name in ("minutes", "trial_minutes"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UserError(f"--{name.replace('_', '-')}: expected more than 0, got {value:g}")
         if self.also is not None:
             parse_goal(self.also)
+
+    def has_end(self) -> bool:
+        """Whether something other than the number of trials ends the study."""
+        # Not a target: it may never be reached.
+        return any(end is not None for end in (self.epochs_total, self.minutes, self.until_plateau))

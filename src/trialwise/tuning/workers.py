@@ -1,156 +1,111 @@
 """Trials run in processes of one thread each, or right here."""
 
-import dataclasses
-import math
 import multiprocessing
 import os
 import signal
 import threading
-import traceback
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
-from trialwise.tuning.trials import Config, Objective, Trial
+from trialwise.tuning.tasks import Failure, Message, Score, Task, run_task
+from trialwise.tuning.trials import Objective
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Task:
-    """Run `trial` with `config` until `until_epoch` epochs are done."""
-
-    trial: Trial
-    config: Config
-    until_epoch: int
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Score:
-    """Trial `number` reached `score` after `epoch` epochs."""
-
-    number: int
-    epoch: int
-    score: float
-    notes: dict[str, Any]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Failure:
-    """Trial `number` ended with an error; `lost` where its process died and took the epoch in flight with it."""
-
-    number: int
-    reason: str
-    traceback: str = ""
-    lost: bool = False
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Done:
-    """Trial `number` did all epochs that its task asked for."""
-
-    number: int
-
-
-Message = Score | Failure | Done
-
-
-class Pool(Protocol):
-    """What runs tasks: all of them, in any order, each ending in one `Done` or `Failure`."""
-
-    def run(self, tasks: list[Task]) -> Iterator[Message]:
-        """The messages of the tasks as they come in."""
-        ...
-
-    def close(self) -> None:
-        """Stop what is running."""
-        ...
-
-
-def run_task(objective: Objective, task: Task) -> Iterator[Message]:
-    """The messages of one task: a `Score` for each epoch, then `Done` or `Failure`."""
-    trial = _from_its_first_epoch(task.trial)
-    epoch = trial.epochs_done
-    try:
-        with closing(_as_generator(objective(task.config, trial))) as scores:
-            for score in scores:
-                epoch += 1
-                if epoch <= task.trial.epochs_done:
-                    continue  # on record already
-                if not math.isfinite(score):
-                    yield Failure(number=trial.number, reason=f"the score after epoch {epoch} is {float(score)}")
-                    return
-                yield Score(number=trial.number, epoch=epoch, score=float(score), notes=dict(trial.notes))
-                if epoch >= task.until_epoch:
-                    break
-    except (Exception, SystemExit) as error:  # an objective that calls sys.exit ends its trial, not the study
-        reason = f"{type(error).__name__}: {error}".strip()
-        yield Failure(number=trial.number, reason=reason, traceback=traceback.format_exc())
-        return
-    if epoch < task.until_epoch:
-        yield Failure(number=trial.number, reason=f"the objective ended after {epoch} of {task.until_epoch} epochs")
-    else:
-        yield Done(number=trial.number)
-
-
-def _from_its_first_epoch(trial: Trial) -> Trial:
-    """The trial, to be run from its first epoch again where the objective left nothing behind to go on from."""
-    left = trial.folder.iterdir() if trial.folder and trial.folder.is_dir() else ()
-    if trial.folder is None or any(not path.name.startswith(".") for path in left):
-        return trial
-    return dataclasses.replace(trial, epochs_done=0)
-
-
-def _as_generator(scores: Iterator[float]) -> Any:
-    return scores if hasattr(scores, "close") else (score for score in scores)
-
-
 class InlinePool:
-    """Runs tasks one after the other in this process."""
+    """Runs one task at a time in this process, an epoch for each message; no timeout can interrupt an epoch."""
+
+    capacity = 1
 
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
+        self._running: tuple[int, Generator[Message]] | None = None
 
-    def run(self, tasks: list[Task]) -> Iterator[Message]:
-        """The messages of the tasks, one task after the other."""
-        for task in tasks:
-            yield from run_task(self._objective, task)
+    def start(self, task: Task) -> None:
+        """Make the task the one that `receive` runs."""
+        assert self._running is None, "an inline pool has one place"
+        self._running = (task.trial.number, _messages(self._objective, task))
+
+    def receive(self, timeout_seconds: float | None = None) -> Message | None:
+        """Run the task to its next message."""
+        if self._running is None:
+            return None
+        message = next(self._running[1])
+        if not isinstance(message, Score):
+            self.close()
+        return message
+
+    def stop(self, number: int) -> None:
+        """Close the trial's generator."""
+        if self._running is not None and self._running[0] == number:
+            self.close()
 
     def close(self) -> None:
-        """Nothing to stop: an inline task ends with its generator."""
+        """Close the running generator."""
+        if self._running is not None:
+            self._running[1].close()
+            self._running = None
+
+
+def _messages(objective: Objective, task: Task) -> Generator[Message]:
+    yield from run_task(objective, task)
 
 
 class ProcessPool:
     """Runs tasks in `n_workers` spawned processes of one thread each.
 
     A process that dies (killed, out of memory) is replaced; its trial fails with `lost`, so that the driver may
-    send it again from its checkpoint. Ctrl-C is left to this process: the workers ignore it and are stopped here.
+    start it again from its checkpoint. Ctrl-C is left to this process: the workers ignore it and are stopped here.
     """
 
     def __init__(self, objective: Objective, n_workers: int) -> None:
+        self.capacity = n_workers
         self._objective = objective
         self._workers = [_Worker(objective) for _ in range(n_workers)]
+        self._unread: deque[Message] = deque()
 
-    def run(self, tasks: list[Task]) -> Iterator[Message]:
-        """The messages of the tasks as the processes send them."""
-        waiting = list(reversed(tasks))
-        while waiting or any(worker.task for worker in self._workers):
-            for worker in self._workers:
-                if worker.task is None and waiting:
-                    worker.start(waiting.pop())
-            busy = {worker.connection: worker for worker in self._workers if worker.task}
-            for connection in wait(list(busy)):
-                worker = busy[connection]  # type: ignore[index]
-                message = worker.receive()
+    def start(self, task: Task) -> None:
+        """Send the task to a free process."""
+        free = next((worker for worker in self._workers if worker.task is None), None)
+        assert free is not None, f"all {self.capacity} places are taken"
+        if not free.is_alive():
+            free = self._replace(free)
+        free.start(task)
+
+    def receive(self, timeout_seconds: float | None = None) -> Message | None:
+        """The next message of any process; those that wait are read in turn, so that none is kept waiting."""
+        if not self._unread:
+            busy: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers if worker.task}
+            for connection in wait(list(busy), timeout_seconds) if busy else ():
+                message = busy[connection].receive()
                 if isinstance(message, Failure) and message.lost:
-                    self._workers[self._workers.index(worker)] = _Worker(self._objective)
-                yield message
+                    self._replace(busy[connection])
+                self._unread.append(message)
+        return self._unread.popleft() if self._unread else None
+
+    def stop(self, number: int) -> None:
+        """Kill the trial's process and start another in its place."""
+        self._unread = deque(message for message in self._unread if message.number != number)
+        for worker in self._workers:
+            if worker.task is not None and worker.task.trial.number == number:
+                self._replace(worker)
+                return
 
     def close(self) -> None:
         """Stop every process at once; checkpoints are whole on disk."""
         for worker in self._workers:
             worker.stop()
+
+    def _replace(self, worker: "_Worker") -> "_Worker":
+        worker.stop()
+        new = _Worker(self._objective)
+        self._workers[self._workers.index(worker)] = new
+        return new
 
 
 class _Worker:
@@ -160,14 +115,19 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.task: Task | None = None
+        self._n_out_of_memory = _kernel_out_of_memory_kills()
         self._process = context.Process(target=_serve, args=(theirs, objective), daemon=True)
         with _worker_surroundings():
             self._process.start()
         theirs.close()
 
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
+
     def start(self, task: Task) -> None:
         self.task = task
-        with suppress(BrokenPipeError):  # a dead process is noticed on receive
+        self._n_out_of_memory = _kernel_out_of_memory_kills()
+        with suppress(BrokenPipeError, ConnectionError):  # a dead process is noticed on receive
             self.connection.send(task)
 
     def receive(self) -> Message:
@@ -176,19 +136,39 @@ class _Worker:
             message = self.connection.recv()
         except (EOFError, ConnectionError):
             self._process.join()
-            message = Failure(
-                number=self.task.trial.number,
-                reason=f"its process died (exit code {self._process.exitcode})",
-                lost=True,
-            )
+            message = self._death(self.task.trial.number)
         if not isinstance(message, Score):
             self.task = None
         return message
+
+    def _death(self, number: int) -> Failure:
+        code = self._process.exitcode or 0
+        if code == -signal.SIGKILL and _kernel_out_of_memory_kills() > self._n_out_of_memory:
+            return Failure(number=number, reason="out of memory (the kernel killed its process)", lost=True)
+        if code in (-signal.SIGKILL, -signal.SIGTERM):
+            name = signal.Signals(-code).name
+            return Failure(
+                number=number,
+                reason=f"its process was killed ({name}), by somebody or for want of memory",
+                lost=True,
+                blameless=True,
+            )
+        by = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return Failure(number=number, reason=f"its process died ({by})", lost=True)
 
     def stop(self) -> None:
         self.connection.close()
         self._process.kill()
         self._process.join()
+
+
+def _kernel_out_of_memory_kills() -> int:
+    """How many processes Linux has killed for want of memory since it started; 0 where it does not say."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
 @contextmanager
@@ -212,11 +192,20 @@ def _worker_surroundings() -> Iterator[None]:
 
 def _serve(connection: Connection, objective: Objective) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_the_driver, daemon=True).start()
     import torch  # here, so that the driver's own process need not load it
 
     torch.set_num_threads(1)
-    with suppress(EOFError, BrokenPipeError):
+    with suppress(EOFError, ConnectionError):
         while True:
             task = connection.recv()
             for message in run_task(objective, task):
                 connection.send(message)
+
+
+def _leave_with_the_driver() -> None:
+    """End this process once the driver's is gone: a resumed study starts the trial again, and two must not write."""
+    driver = multiprocessing.parent_process()
+    assert driver is not None
+    driver.join()
+    os._exit(1)

@@ -21,8 +21,9 @@ from trialwise.images.settings import TrainSettings
 from trialwise.images.train import network_for
 from trialwise.training.device import free_cores, number_format, pick_device
 from trialwise.tuning.driver import TrialEvent
+from trialwise.tuning.tasks import Failure, Pool, Score, Task, run_all
 from trialwise.tuning.trials import Trial
-from trialwise.tuning.workers import Failure, ProcessPool, Score, Task
+from trialwise.tuning.workers import ProcessPool
 
 BASE = "everything"
 
@@ -105,9 +106,9 @@ def _tasks(run: RunFolder, settings: TrainSettings, varied: list[Ingredient], se
     return tasks
 
 
-def _collect(pool: ProcessPool, tasks: list[Task], accuracy: dict[int, float], watch: Watch) -> None:
+def _collect(pool: Pool, tasks: list[Task], accuracy: dict[int, float], watch: Watch) -> None:
     """Put each training's last validation accuracy into `accuracy`, by number."""
-    for message in pool.run(tasks):
+    for message in run_all(pool, tasks):
         if isinstance(message, Score):
             kind = "complete" if message.epoch == tasks[message.number].until_epoch else "score"
             if kind == "complete":

@@ -1,0 +1,124 @@
+"""The trials of a study in memory, written through to its record: nothing is read back while a study runs."""
+
+import dataclasses
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from optuna.samplers import BaseSampler
+from optuna.trial import TrialState
+
+from trialwise.tuning.rungs import Direction, rank_key
+from trialwise.tuning.spaces import Space
+from trialwise.tuning.studies import Study
+from trialwise.tuning.tasks import Score
+from trialwise.tuning.trials import Config
+
+ENDS = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+
+
+@dataclasses.dataclass(kw_only=True)
+class LedgerTrial:
+    """One trial as it stands: `state` is that of `TrialRecord`, `scores` are by epoch from 1."""
+
+    number: int
+    config: Config
+    state: str = "paused"
+    scores: dict[int, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def epochs(self) -> int:
+        """The epochs on record."""
+        return len(self.scores)
+
+    @property
+    def last_score(self) -> float | None:
+        """The score after the last of them."""
+        return self.scores[self.epochs] if self.scores else None
+
+
+class Ledger:
+    """All trials of a study by number, what they used, which are open and which is the best."""
+
+    def __init__(self, study: Study, direction: Direction) -> None:
+        self._study = study
+        self._direction: Direction = direction
+        self.trials: dict[int, LedgerTrial] = {}
+        self.open: set[int] = set()
+        self.n_epochs = 0
+        self.best: tuple[int, float] | None = None
+        self.n_complete = 0
+        self.failures: list[str] = []
+        for record in study.records():
+            trial = LedgerTrial(
+                number=record.number, config=record.params, state=record.state, scores=dict(record.scores)
+            )
+            self.trials[record.number] = trial
+            self.n_epochs += trial.epochs
+            if trial.state == "paused":
+                self.open.add(trial.number)
+            elif trial.state == "failed":
+                self.failures.append(str(record.notes.get("reason")))
+            elif trial.state == "complete" and record.value is not None:
+                self._offer(trial.number, record.value)
+        self._sweep()
+
+    def propose(self, number: int, sampler: BaseSampler, space: Space, *, default: Config | None) -> LedgerTrial:
+        """Let the sampler propose trial `number`, or the rest of one that a killed driver was proposing."""
+        if number == 0 and default is not None and not self.trials:
+            self._study.enqueue(default)
+        self._study.ask(number, sampler, space)
+        (record,) = self._study.records(range(number, number + 1))
+        self.trials[number] = LedgerTrial(number=number, config=record.params)
+        self.open.add(number)
+        return self.trials[number]
+
+    def score(self, message: Score) -> bool:
+        """Put a score on record; False where it is there already."""
+        trial = self.trials[message.number]
+        if message.epoch in trial.scores:
+            return False
+        self._study.report(message.number, message.epoch, message.score, message.notes)
+        trial.scores[message.epoch] = message.score
+        self.n_epochs += 1
+        return True
+
+    def end(self, number: int, state: str, *, reason: str = "") -> LedgerTrial:
+        """Put the end of a trial on record, and delete the checkpoints that are needed no more."""
+        trial = self.trials[number]
+        value = trial.last_score if state == "complete" else None
+        self._study.tell(number, ENDS[state], value=value, reason=reason)
+        trial.state = state
+        self.open.discard(number)
+        before = self.best
+        if value is not None:
+            self._offer(number, value)
+        if state == "failed":
+            self.failures.append(reason)
+        if self.best is None or self.best[0] != number:
+            self._delete(number)
+        elif before is not None and before != self.best:
+            self._delete(before[0])
+        return trial
+
+    def _offer(self, number: int, value: float) -> None:
+        self.n_complete += 1
+        key = rank_key(value, number, self._direction)
+        if self.best is None or key < rank_key(self.best[1], self.best[0], self._direction):
+            self.best = (number, value)
+
+    def _delete(self, number: int) -> None:
+        with suppress(FileNotFoundError):
+            shutil.rmtree(trial_folder(self._study.folder, number))
+
+    def _sweep(self) -> None:
+        """Delete what a killed driver had no time to delete."""
+        kept = self.open | ({self.best[0]} if self.best else set())
+        for path in (self._study.folder / "trials").glob("*"):
+            if path.name.isdigit() and int(path.name) in self.trials.keys() - kept:
+                self._delete(int(path.name))
+
+
+def trial_folder(folder: Path, number: int) -> Path:
+    """Where trial `number` of the study in `folder` keeps its checkpoint."""
+    return folder / "trials" / f"{number:04d}"

@@ -1,0 +1,241 @@
+"""Asynchronous halving and budgets, with objectives that need no training."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from trialwise.base.errors import UserError
+from trialwise.tuning.budgets import Budget
+from trialwise.tuning.driver import StudyOver, StudyPlan, run_study
+from trialwise.tuning.spaces import Float
+from trialwise.tuning.studies import Study
+from trialwise.tuning.winner import best_record, counts
+from trialwise.tuning.workers import InlinePool, ProcessPool
+
+SPACE = {"x": Float(low=-1, high=1), "y": Float(low=-1, high=1)}
+DEFAULT = {"x": 0.9, "y": 0.5}
+PLAN = StudyPlan(budget=Budget(trials=30), max_epochs=9, direction="minimize", sampler="tpe", seed=3)
+
+
+@dataclasses.dataclass
+class Falling:
+    """Scores that fall to x^2 + y^2; the checkpoint is the epoch in a file."""
+
+    hang: int | None = None
+    seconds: float = 0.0
+
+    def __call__(self, config, trial) -> Iterator[float]:
+        trial.folder.mkdir(parents=True, exist_ok=True)
+        state = trial.folder / "epoch"
+        assert int(state.read_text() if state.exists() else 0) >= trial.epochs_done
+        for epoch in trial.remaining_epochs():
+            if self.hang == trial.number and epoch == 2:
+                time.sleep(600)
+            time.sleep(self.seconds)
+            state.write_text(str(epoch))
+            yield config["x"] ** 2 + config["y"] ** 2 + 1 / epoch
+
+
+def table(study):
+    return [(r.number, r.state, r.params, r.value, r.scores) for r in study.records()]
+
+
+def run(folder, plan=PLAN, *, objective=None, pool=None, stop_after=math.inf, default=DEFAULT):
+    folder.mkdir(parents=True, exist_ok=True)
+    study, over, events = Study(folder, plan.direction), None, []
+    with (
+        closing(pool or InlinePool(objective or Falling())) as pool,
+        closing(run_study(study, SPACE, plan, pool, default=default)) as happening,
+    ):
+        for event in happening:
+            if isinstance(event, StudyOver):
+                over = event
+            else:
+                events.append(event)
+            if len(events) >= stop_after:
+                break
+    return study, over, events
+
+
+def epochs(study):
+    return sum(len(record.scores) for record in study.records())
+
+
+def asynchronous(**budget):
+    return dataclasses.replace(PLAN, budget=Budget(**budget))
+
+
+def test_the_default_runs_to_the_end_and_promotions_go_to_the_best_third_of_a_rung(tmp_path):
+    study, over, events = run(tmp_path)
+    records = study.records()
+    assert over.stopped_by == "trials"
+    assert counts(records)["paused"] == counts(records)["failed"] == 0
+    assert (records[0].params, records[0].state) == (DEFAULT, "complete")
+    assert {len(r.scores) for r in records} == {1, 3, 9}
+    reached = [sum(len(r.scores) >= rung for r in records[1:]) for rung in (1, 3, 9)]
+    assert reached[0] == 29
+    assert math.ceil(29 / 3) <= reached[1] <= 15  # what is promoted early may turn out to be worse than later ones
+    assert 1 <= reached[2] <= 7
+    assert [e.number for e in events][:10] == [0] * 10
+    best = best_record(records, "minimize")
+    assert [path.name for path in (tmp_path / "trials").iterdir()] == [f"{best.number:04d}"]
+
+
+def test_a_trial_that_is_promoted_late_goes_on_from_its_pause(tmp_path):
+    _, _, events = run(tmp_path)
+    paused = [e.number for e in events if e.kind == "paused"]
+    promoted = [n for n in set(paused) if paused.count(n) > 1]
+    assert promoted
+    for number in promoted:
+        of_trial = [e.epoch for e in events if e.number == number and e.kind == "score"]
+        assert of_trial == list(range(1, len(of_trial) + 1))
+
+
+@pytest.mark.parametrize("stop_after", [1, 4, 11, 12, 13, 30, 31, 32, 50, 77])
+def test_with_one_worker_a_stopped_study_goes_on_to_the_table_of_an_unstopped_one(tmp_path, stop_after):
+    whole = table(run(tmp_path / "whole")[0])
+    run(tmp_path / "part", stop_after=stop_after)
+    assert table(run(tmp_path / "part")[0]) == whole
+
+
+def test_no_worker_waits_at_a_rung(tmp_path):
+    plan = dataclasses.replace(PLAN, budget=Budget(trials=12))
+    study, _, events = run(tmp_path, plan, pool=ProcessPool(Falling(seconds=0.01), 2))
+    assert counts(study.records())["paused"] == 0
+    assert study.records()[0].state == "complete"
+    of_default = [i for i, e in enumerate(events) if e.number == 0]
+    others_meanwhile = {e.number for e in events[of_default[0] : of_default[-1]]} - {0}
+    assert len(others_meanwhile) > 1
+
+
+def test_the_sampler_learns_from_paused_trials(tmp_path):
+    study, _, _ = run(tmp_path, asynchronous(trials=60), stop_after=150)
+    by_view = [t.state.name for t in study.optuna.get_trials(deepcopy=False)]
+    on_record = [t.state.name for t in study.storage.get_all_trials(0)]
+    assert "PRUNED" in by_view
+    assert "PRUNED" not in on_record
+    assert by_view.count("RUNNING") <= 1
+
+
+@pytest.mark.parametrize("total", [18, 40, 60, 100])
+def test_a_budget_of_epochs_is_never_exceeded_and_holds_a_winner_and_the_default(tmp_path, total):
+    study, over, _ = run(tmp_path, asynchronous(epochs=total))
+    assert over.stopped_by == "epochs"
+    assert total - 9 < over.epochs == epochs(study) <= total
+    complete = [r.number for r in study.records() if r.state == "complete"]
+    assert complete[0] == 0
+    assert len(complete) >= 2
+    assert counts(study.records())["paused"] == 0
+
+
+def test_a_budget_of_epochs_counts_what_earlier_sessions_used(tmp_path):
+    run(tmp_path, asynchronous(epochs=80), stop_after=40)
+    study, over, _ = run(tmp_path, asynchronous(epochs=80))
+    assert over.epochs == epochs(study) <= 80
+    assert table(study) == table(run(tmp_path / "whole", asynchronous(epochs=80))[0])
+
+
+def test_a_budget_of_epochs_that_holds_no_trial_is_refused(tmp_path):
+    with pytest.raises(UserError, match="--epochs-total 17: expected at least 18"):
+        run(tmp_path, asynchronous(epochs=17))
+    assert run(tmp_path / "one", asynchronous(epochs=9, trials=1))[1].stopped_by in ("trials", "epochs")
+    assert run(tmp_path / "no default", asynchronous(epochs=9), default=None)[1].stopped_by == "epochs"
+
+
+@pytest.mark.parametrize("lockstep", [False, True])
+def test_a_target_ends_the_study_with_a_complete_winner(tmp_path, lockstep):
+    plan = dataclasses.replace(PLAN, budget=Budget(trials=200, target=0.3), lockstep=lockstep)
+    study, over, _ = run(tmp_path, plan)
+    assert over.stopped_by == "target"
+    assert best_record(study.records(), "minimize").value <= 0.3
+    assert len(study.records()) < 200
+    assert counts(study.records())["paused"] == 0
+
+
+@pytest.mark.parametrize("lockstep", [False, True])
+def test_a_plateau_ends_the_study(tmp_path, lockstep):
+    plan = dataclasses.replace(PLAN, budget=Budget(plateau=25), lockstep=lockstep)
+    study, over, _ = run(tmp_path, plan)
+    assert over.stopped_by == "plateau"
+    best = best_record(study.records(), "minimize")
+    assert len(study.records()) >= best.number + 25
+    assert study.records()[0].state == "complete"
+
+
+@pytest.mark.parametrize("lockstep", [False, True])
+def test_minutes_end_the_study_and_count_all_sessions(tmp_path, lockstep):
+    plan = dataclasses.replace(PLAN, budget=Budget(minutes=0.02), lockstep=lockstep)
+    start = time.monotonic()
+    study, over, _ = run(tmp_path, plan, objective=Falling(seconds=0.01))
+    assert time.monotonic() - start < 10
+    assert over.stopped_by == "minutes"
+    states = counts(study.records())
+    assert states["complete"] >= 2
+    assert states["paused"] == 0
+    n_trials = len(study.records())
+    again, over, _ = run(tmp_path, plan, objective=Falling(seconds=0.01))
+    assert over.stopped_by == "minutes"
+    assert len(again.records()) == n_trials
+
+
+@pytest.mark.parametrize("lockstep", [False, True])
+def test_in_lockstep_budgets_do_not_depend_on_the_workers(tmp_path, lockstep):
+    plan = dataclasses.replace(PLAN, budget=Budget(epochs=90), lockstep=lockstep)
+    one = run(tmp_path / "1", plan)
+    two = run(tmp_path / "2", plan, pool=ProcessPool(Falling(), 2))
+    for study, over, _ in (one, two):
+        assert over.stopped_by == "epochs"
+        assert epochs(study) <= 90
+    assert not lockstep or table(one[0]) == table(two[0])
+
+
+def test_a_trial_that_hangs_is_ended_with_its_reason_and_the_study_goes_on(tmp_path):
+    plan = dataclasses.replace(PLAN, budget=Budget(trials=4), trial_minutes=0.1)
+    study, over, _ = run(tmp_path, plan, pool=ProcessPool(Falling(hang=0), 2))
+    first = study.records()[0]
+    assert first.state == "failed"
+    assert first.notes["reason"] == "no sign of life for 0.1 minutes, after epoch 1 (--trial-minutes)"
+    assert over.stopped_by == "trials"
+    assert counts(study.records())["complete"] >= 1
+
+
+def test_a_study_can_be_given_more(tmp_path):
+    run(tmp_path, asynchronous(trials=5))
+    study, over, _ = run(tmp_path, asynchronous(trials=15))
+    assert len(study.records()) == 15
+    assert over.stopped_by == "trials"
+
+
+def test_first_points_of_four_workers_are_distinct(tmp_path):
+    plan = dataclasses.replace(PLAN, budget=Budget(trials=16), max_epochs=1)
+    for sampler in ("tpe", "random", "sobol", "gp"):
+        study, _, _ = run(
+            tmp_path / sampler, dataclasses.replace(plan, sampler=sampler), pool=ProcessPool(Falling(), 4), default=None
+        )
+        assert len({tuple(r.params.values()) for r in study.records()}) == 16
+
+
+def test_paused_checkpoints_are_bounded(tmp_path):
+    most = 0
+    folder = tmp_path / "trials"
+
+    def counting(config, trial):
+        nonlocal most
+        for score in Falling()(config, trial):
+            most = max(most, len(list(folder.iterdir())))
+            yield score
+
+    plan = dataclasses.replace(asynchronous(trials=150), max_epochs=81, sampler="random")
+    run(tmp_path, plan, objective=counting)
+    assert 40 < most <= 53  # 50 paused, the best, the one that runs, the one that just ended
+
+
+def test_a_budget_without_an_end_is_refused():
+    with pytest.raises(UserError, match="a study needs an end"):
+        Budget()
+    with pytest.raises(UserError, match="a study needs an end"):
+        Budget(target=0.5)
