@@ -22,7 +22,8 @@ import optuna
 
 from measured import spread, write
 from trialwise.functions.testbed import known_problem
-from trialwise.tuning.earlier import Earlier, Origin, Proposals, learnt_from
+from trialwise.tuning.earlier import Earlier, learnt_from
+from trialwise.tuning.earlier_proposals import Origin, Proposals
 from trialwise.tuning.samplers import sampler_for_each_trial
 from trialwise.tuning.spaces import Space, distributions
 

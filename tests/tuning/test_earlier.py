@@ -9,7 +9,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState, create_trial
 
 from trialwise.base.errors import UserError
-from trialwise.tuning.earlier import HALVED_AFTER, N_FIRST, Earlier, MixedSampler, Proposals, learnt_from
+from trialwise.tuning.earlier import N_FIRST, Earlier, learnt_from
+from trialwise.tuning.earlier_proposals import HALVED_AFTER, MixedSampler, Proposals
 from trialwise.tuning.samplers import sampler_for_each_trial
 from trialwise.tuning.spaces import Choice, Float, Int, distributions
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from trialwise.base.files import read_json, write_json
 from trialwise.base.runs import RunFolder
-from trialwise.tuning.earlier import Earlier, Origin, Proposals, learnt_from
+from trialwise.tuning.earlier import Earlier, learnt_from
+from trialwise.tuning.earlier_proposals import Origin, Proposals
 from trialwise.tuning.rungs import Direction
 from trialwise.tuning.spaces import Space
 from trialwise.tuning.studies import Study, TrialRecord

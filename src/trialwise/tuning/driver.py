@@ -13,7 +13,7 @@ import optuna
 from trialwise.base.errors import WorkError
 from trialwise.base.seeds import child_seed
 from trialwise.tuning.budgets import Budget, Spent, StoppedBy, check_epochs, reached
-from trialwise.tuning.earlier import Proposals
+from trialwise.tuning.earlier_proposals import Proposals
 from trialwise.tuning.ledger import Ledger, LedgerTrial, trial_folder
 from trialwise.tuning.orders import Asynchronous, Halving, Lockstep, Order, Step
 from trialwise.tuning.rungs import Direction, rung_epochs
