@@ -116,7 +116,8 @@ def test_an_image_is_trained_tuned_and_evaluated_once(colours, tmp_path):
 
 
 def test_a_study_that_was_killed_goes_on_to_the_table_of_one_that_was_not(colours):
-    options = ["image", "tune", colours, "--trials", 9, *QUICK, "--workers", 2, "--seed", 5, "--json"]
+    options = ["image", "tune", colours, "--trials", 9, *QUICK, "--workers", 2, "--lockstep", "--seed", 5]
+    options.append("--json")
     whole = json.loads(trialwise(*options, "--out", "whole")[0])
     process = subprocess.Popen(
         [sys.executable, "-m", "trialwise", *map(str, options), "--out", "killed"],

@@ -51,7 +51,7 @@ def test_the_guides_model_is_tuned_and_the_study_survives_a_kill(guide, capsys):
     command = [sys.executable, "-m", "trialwise", *guide[1:-1], "killed", "--workers", "1"]
     driver = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
     for line in driver.stderr:
-        if "pruned" in line:
+        if "paused" in line:
             break
     os.killpg(driver.pid, signal.SIGKILL)
     driver.wait()

@@ -102,14 +102,25 @@ def test_with_one_worker_a_stopped_study_goes_on_to_the_table_of_an_unstopped_on
     assert table(run(tmp_path / "part")[0]) == whole
 
 
-def test_no_worker_waits_at_a_rung(tmp_path):
+@dataclasses.dataclass
+class DefaultWaits:
+    """The default does not come to its end before three other trials have paused or ended."""
+
+    def __call__(self, config, trial) -> Iterator[float]:
+        for score in Falling()(config, trial):
+            deadline = time.monotonic() + 30
+            while trial.number == 0 and not (trial.folder.parent / "0004").exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            yield score
+
+
+def test_no_worker_waits_for_another(tmp_path):
+    start = time.monotonic()
     plan = dataclasses.replace(PLAN, budget=Budget(trials=12))
-    study, _, events = run(tmp_path, plan, pool=ProcessPool(Falling(seconds=0.01), 2))
+    study, _, _ = run(tmp_path, plan, pool=ProcessPool(DefaultWaits(), 2))
+    assert time.monotonic() - start < 30
     assert counts(study.records())["paused"] == 0
     assert study.records()[0].state == "complete"
-    of_default = [i for i, e in enumerate(events) if e.number == 0]
-    others_meanwhile = {e.number for e in events[of_default[0] : of_default[-1]]} - {0}
-    assert len(others_meanwhile) > 1
 
 
 def test_the_sampler_learns_from_paused_trials(tmp_path):
@@ -176,10 +187,10 @@ def test_minutes_end_the_study_and_count_all_sessions(tmp_path, lockstep):
     states = counts(study.records())
     assert states["complete"] >= 2
     assert states["paused"] == 0
-    n_trials = len(study.records())
+    plan = dataclasses.replace(plan, budget=Budget(minutes=over.seconds / 60))
     again, over, _ = run(tmp_path, plan, objective=Falling(seconds=0.01))
     assert over.stopped_by == "minutes"
-    assert len(again.records()) == n_trials
+    assert table(again) == table(study)
 
 
 @pytest.mark.parametrize("lockstep", [False, True])
@@ -198,7 +209,7 @@ def test_a_trial_that_hangs_is_ended_with_its_reason_and_the_study_goes_on(tmp_p
     study, over, _ = run(tmp_path, plan, pool=ProcessPool(Falling(hang=0), 2))
     first = study.records()[0]
     assert first.state == "failed"
-    assert first.notes["reason"] == "no sign of life for 0.1 minutes, after epoch 1 (--trial-minutes)"
+    assert first.notes["reason"].startswith("no sign of life for 0.1 minutes, after epoch ")
     assert over.stopped_by == "trials"
     assert counts(study.records())["complete"] >= 1
 
@@ -208,6 +219,18 @@ def test_a_study_can_be_given_more(tmp_path):
     study, over, _ = run(tmp_path, asynchronous(trials=15))
     assert len(study.records()) == 15
     assert over.stopped_by == "trials"
+
+
+@pytest.mark.parametrize("sampler", ["cmaes", "tpe", "sobol", "nsga2", "random"])
+@pytest.mark.parametrize("stop_after", [7, 60, 111])
+def test_every_sampler_goes_on_where_it_was(tmp_path, sampler, stop_after):
+    plan = dataclasses.replace(PLAN, budget=Budget(trials=60), max_epochs=1, sampler=sampler)
+    whole = table(run(tmp_path / "whole", plan)[0])
+    run(tmp_path / "part", plan, stop_after=stop_after)
+    assert table(run(tmp_path / "part", plan)[0]) == whole
+    if sampler == "cmaes":  # it closes in on the minimum, rather than beginning anew
+        last = [r.params["x"] ** 2 + r.params["y"] ** 2 for r in Study(tmp_path / "part").records()[-15:]]
+        assert sorted(last)[7] < 0.05
 
 
 def test_first_points_of_four_workers_are_distinct(tmp_path):

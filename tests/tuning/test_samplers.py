@@ -28,3 +28,11 @@ def test_every_name_can_be_built(name):
 def test_a_sampler_of_numbers_refuses_choices(name):
     with pytest.raises(UserError, match=f"--sampler {name}"):
         choose_sampler(name, {"c": Choice(choices=("a", "b"))}, pruning=False)
+
+
+@pytest.mark.parametrize("name", ["gp", "gp-polish"])
+def test_what_learns_nothing_from_pruned_trials_is_refused_where_trials_are_pruned(name):
+    with pytest.raises(UserError, match=f"--sampler {name} learns nothing from pruned trials") as refused:
+        choose_sampler(name, NUMBERS, pruning=True)
+    assert "tpe" in refused.value.hint
+    assert choose_sampler(name, NUMBERS, pruning=False).name == name

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trialwise.api.runs import Watch, unwatched
-from trialwise.api.tuning import Tunable, run_tuning, search_record
+from trialwise.api.tuning import Tunable, check_search, run_tuning, search_record
 from trialwise.base.errors import UserError
 from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder, check_out
@@ -50,7 +50,8 @@ def optimize(
     check_out(out)
     search = search_record({"trials": trials, "sampler": sampler}, trials=trials)
     folder = Path.cwd()
-    _problem(function, center, space, folder)
+    problem = _problem(function, center, space, folder)
+    check_search(search, problem.space, max_epochs=1, direction="minimize", default=None)
     settings = {
         "function": function,
         "center": center,

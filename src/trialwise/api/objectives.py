@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trialwise.api.runs import Note, Watch, unwatched
-from trialwise.api.tuning import Search, Tunable, check_start, run_tuning, search_record
+from trialwise.api.tuning import Search, Tunable, check_search, run_tuning, search_record
 from trialwise.base.errors import UserError
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out
@@ -70,7 +70,7 @@ def tune(
     if not known:
         raise UserError("the space is empty: nothing can be tuned", hint='e.g. {"rate": Float(low=1e-4, high=0.1)}')
     check_space(known)
-    check_start(searched, known, direction=direction, default=default_config(known))
+    check_search(searched, known, max_epochs=epochs, direction=direction, default=default_config(known))
     own = _importable(objective)
     settings = {
         "objective": own.reference,

@@ -7,7 +7,7 @@ from typing import Any
 
 from trialwise.api.prices import data_record, read_table, table_again
 from trialwise.api.runs import Watch, unwatched
-from trialwise.api.tuning import Search, Tunable, check_start, run_tuning, search_of, search_record
+from trialwise.api.tuning import Search, Tunable, check_search, run_tuning, search_of, search_record
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import fill, to_toml
@@ -72,7 +72,7 @@ def tune_prices(
     space = search_space(given, table)
     known = space_from_document(space)
     default = {name: config_of(given)[name] for name in known}
-    check_start(searched, known, direction="minimize", default=default, notes=NOTES)
+    check_search(searched, known, max_epochs=given.epochs, direction="minimize", default=default, notes=NOTES)
     record = data_record(csv, companions) | {
         "backtest": dataclasses.asdict(given),
         "space": space,

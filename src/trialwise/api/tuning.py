@@ -14,7 +14,7 @@ from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder
 from trialwise.base.settings import fill
 from trialwise.reports.study_sentences import transfer_sentences
-from trialwise.tuning.budgets import Budget
+from trialwise.tuning.budgets import Budget, check_epochs
 from trialwise.tuning.driver import StudyOver, StudyPlan, run_study
 from trialwise.tuning.goals import check_note, parse_goal
 from trialwise.tuning.rungs import Direction
@@ -77,31 +77,36 @@ def search_record(search: Search, *, trials: int) -> dict[str, Any]:
     return dataclasses.asdict(dataclasses.replace(given, trials=known))
 
 
-def check_start(
+def check_search(
     search: Mapping[str, Any],
     space: Space,
     *,
+    max_epochs: int,
     direction: Direction,
     default: Config | None,
     notes: Collection[str] | None = None,
 ) -> None:
-    """Refuse what the study could not start with, before a run is made.
+    """Refuse what cannot search this space, before a run is made.
 
     Args:
         search: A `search_record`.
         space: What is searched.
+        max_epochs: The epochs of a trial that is never pruned.
         direction: Whether the lowest or the highest score wins.
         default: The untuned configuration.
         notes: The numbers that every trial puts on record, where that is known beforehand.
 
     Raises:
-        UserError: The earlier study has nothing to say here, or no trial would have the second goal's number.
+        UserError: The sampler does not fit, the epochs do not hold one trial, the earlier study has nothing to say
+            here, or no trial would have the second goal's number.
     """
-    given = fill(SearchSettings, search)
-    if given.from_study is not None:
-        learnt(given.from_study, space, direction, default)
-    if given.also is not None and notes is not None:
-        check_note(parse_goal(given.also), dict.fromkeys(notes, 0))
+    known = fill(SearchSettings, search)
+    choose_sampler(known.sampler, space, pruning=max_epochs > 1)
+    check_epochs(_budget(known), max_epochs, with_default=default is not None)
+    if known.from_study is not None:
+        learnt(known.from_study, space, direction, default)
+    if known.also is not None and notes is not None:
+        check_note(parse_goal(known.also), dict.fromkeys(notes, 0))
 
 
 def search_of(run: RunFolder) -> SearchSettings:
@@ -179,15 +184,8 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
 
 
 def _plan(search: SearchSettings, tuned: Tunable, seed: int) -> StudyPlan:
-    budget = Budget(
-        trials=search.trials,
-        epochs=search.epochs_total,
-        minutes=search.minutes,
-        plateau=search.until_plateau,
-        target=search.target,
-    )
     return StudyPlan(
-        budget=budget,
+        budget=_budget(search),
         max_epochs=tuned.max_epochs,
         first_rung=tuned.first_rung,
         lockstep=search.lockstep,
@@ -196,6 +194,16 @@ def _plan(search: SearchSettings, tuned: Tunable, seed: int) -> StudyPlan:
         seed=seed,
         deterministic=tuned.deterministic,
         trial_minutes=search.trial_minutes,
+    )
+
+
+def _budget(search: SearchSettings) -> Budget:
+    return Budget(
+        trials=search.trials,
+        epochs=search.epochs_total,
+        minutes=search.minutes,
+        plateau=search.until_plateau,
+        target=search.target,
     )
 
 

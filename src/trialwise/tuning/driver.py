@@ -168,7 +168,9 @@ class _Driver:
             if not self._running:
                 break
             message = self._pool.receive(self._seconds_to_wait())
-            yield from self._heard(message) if message is not None else self._hung()
+            if message is not None:
+                yield from self._heard(message)
+            yield from self._hung()
         assert self._order.over is not None
         yield StudyOver(stopped_by=self._order.over, epochs=self._ledger.n_epochs, seconds=self._seconds())
 

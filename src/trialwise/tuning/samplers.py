@@ -39,6 +39,11 @@ def choose_sampler(name: SamplerName, space: Space, *, pruning: bool) -> Sampler
         raise UserError("--sampler gp-polish: every parameter must be a real number", hint="--sampler auto fits all")
     if name == "cmaes" and not is_numeric(space):
         raise UserError("--sampler cmaes: every parameter must be a number", hint="--sampler auto fits all spaces")
+    if pruning and name in ("gp", "gp-polish"):
+        raise UserError(
+            f"--sampler {name} learns nothing from pruned trials, and here most trials are pruned",
+            hint="--sampler tpe learns from them, and auto takes it",
+        )
     if name != "auto":
         return SamplerChoice(name=name, reason="as asked")
     if pruning:

@@ -12,11 +12,11 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from trialwise.base.errors import UserError
+from trialwise.tuning.journals import Journal
 from trialwise.tuning.rungs import Direction
 from trialwise.tuning.spaces import Space, distributions, is_active
 
@@ -72,7 +72,7 @@ class Study:
         self.folder = folder
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
-            self.storage = JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+            self.storage = JournalStorage(Journal(path))
             known = self.storage.get_all_studies()
         except Exception as error:  # whatever a damaged line makes of Optuna's replay
             raise UserError(f"{path} is damaged: {error}", hint="restore it from a copy, or start again") from error
@@ -83,6 +83,7 @@ class Study:
             optuna.create_study(storage=self.storage, study_name=name, direction=direction)
         self.optuna = optuna.load_study(storage=self.storage, study_name=name)
         self.direction: Direction = "minimize" if self.optuna.direction == StudyDirection.MINIMIZE else "maximize"
+        self._n_asked: int | None = None
         self._study_id = self.storage.get_study_id_from_name(self.optuna.study_name)
 
     def ask(self, number: int, sampler: BaseSampler, space: Space) -> None:
@@ -93,6 +94,7 @@ class Study:
         else:
             trial = self.optuna.ask()
             assert trial.number == number, f"expected trial {number}, Optuna numbered it {trial.number}"
+            self._n_asked = number + 1
         params: dict[str, Any] = {}
         for name, distribution in distributions(space).items():
             if is_active(space[name], params):
@@ -100,8 +102,10 @@ class Study:
 
     def n_asked(self) -> int:
         """The number of trials that were proposed so far."""
-        trials = self.optuna.get_trials(deepcopy=False)
-        return sum(trial.state != TrialState.WAITING for trial in trials)
+        if self._n_asked is None:  # counted once: going through all trials for each would make long studies slow
+            trials = self.optuna.get_trials(deepcopy=False)
+            self._n_asked = sum(trial.state != TrialState.WAITING for trial in trials)
+        return self._n_asked
 
     def enqueue(self, params: dict[str, Any]) -> None:
         """Make `params` the next trial that is proposed, unless it waits already."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from trialwise.api.images.data import data_and_settings, data_document, prepared_again, run_record, save_trained_on
 from trialwise.api.runs import Watch, unwatched
-from trialwise.api.tuning import Search, Tunable, check_start, run_tuning, search_record
+from trialwise.api.tuning import Search, Tunable, check_search, run_tuning, search_record
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import changed, fill, flat, to_toml
@@ -64,9 +64,10 @@ def tune_images(
     resolved = chosen.settings
     network_for(resolved, prepared.description)  # what cannot be built is refused before a run is made
     space = search_space(resolved, prepared.description.n_train)
+    assert resolved.epochs is not None
     known = space_from_document(space)
     default = {name: flat(resolved)[name] for name in known}
-    check_start(searched, known, direction="maximize", default=default, notes=NOTES)
+    check_search(searched, known, max_epochs=resolved.epochs, direction="maximize", default=default, notes=NOTES)
     record = run_record(data, data_dir, resolved, prepared) | {
         "recipe": chosen.recipe,
         "space": space,
