@@ -148,13 +148,8 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
             if beginning is not None:
                 watch(Note(text=beginning.announcement()))
             watch(Part(name=tuned.name, total=search.trials))
-            with (
-                closing(_pool(tuned.objective, n_workers, in_process=in_process)) as pool,
-                closing(run_study(study, tuned.space, plan, pool, default=tuned.default)) as events,
-            ):
-                for event in events:
-                    over = event if isinstance(event, StudyOver) else over
-                    watch(event)
+            with closing(_pool(tuned.objective, n_workers, in_process=in_process)) as pool:
+                over = _run_trials(study, tuned, plan, pool, watch)
         except KeyboardInterrupt:
             interrupted = True
         records = study.records()
@@ -181,6 +176,15 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
             hint=f"every trial and its reason: {run.label}/report.html",
         )
     return run
+
+
+def _run_trials(study: Study, tuned: Tunable, plan: StudyPlan, pool: Pool, watch: Watch) -> StudyOver | None:
+    over = None
+    with closing(run_study(study, tuned.space, plan, pool, default=tuned.default)) as events:
+        for event in events:
+            over = event if isinstance(event, StudyOver) else over
+            watch(event)
+    return over
 
 
 def _plan(search: SearchSettings, tuned: Tunable, seed: int) -> StudyPlan:
