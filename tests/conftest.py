@@ -1,8 +1,10 @@
 """Every test writes below its own folder: runs, cache and the current folder."""
 
+import importlib.util
 import sys
+import uuid
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from PIL import Image
+from postgres_server import PostgresServer, programs_folder
 
 settings.register_profile("house", deadline=None)  # no timing is asserted in tests
 settings.load_profile("house")
@@ -32,6 +35,27 @@ def own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("TRIALWISE_RUNS_DIR", str(tmp_path / "runs"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of the tests' own; it may be killed and restarted, and must run when the test ends."""
+    programs = programs_folder()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed; on Debian: apt-get install postgresql")
+    if importlib.util.find_spec("psycopg") is None:
+        pytest.skip("psycopg is not installed: pip install trialwise[postgres]")
+    server = PostgresServer(programs)
+    try:
+        yield server
+    finally:
+        server.delete()
+
+
+@pytest.fixture
+def postgres_url(postgres_server) -> str:
+    """The URL, password included, of an empty database on `postgres_server`, of this test alone."""
+    return postgres_server.create_database(f"test_{uuid.uuid4().hex[:12]}")
 
 
 @pytest.fixture

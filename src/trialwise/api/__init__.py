@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from trialwise.api.prices import ablate_prices, backtest, forecast, inspect, leak_test
     from trialwise.api.runs import Note, Part, Stage, Watch, report
     from trialwise.api.studies import list_studies, resume, show_study
+    from trialwise.api.study_places import studies_at
+    from trialwise.api.study_tables import compare_study_runs, export_study, study_dashboard
 
 # Loaded when they are first asked for, so that a verb without networks does not wait for torch.
 _HOMES = {
@@ -49,6 +51,10 @@ _HOMES = {
     "list_studies": "studies",
     "resume": "studies",
     "show_study": "studies",
+    "studies_at": "study_places",
+    "compare_study_runs": "study_tables",
+    "export_study": "study_tables",
+    "study_dashboard": "study_tables",
 }
 
 __all__ = [
@@ -60,10 +66,12 @@ __all__ = [
     "ablate_prices",
     "backtest",
     "compare",
+    "compare_study_runs",
     "demo",
     "evaluate",
     "explain",
     "export",
+    "export_study",
     "forecast",
     "inspect",
     "leak_test",
@@ -75,6 +83,8 @@ __all__ = [
     "resume",
     "resume_training",
     "show_study",
+    "studies_at",
+    "study_dashboard",
     "train",
     "tune",
     "tune_images",

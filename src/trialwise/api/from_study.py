@@ -5,13 +5,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trialwise.api.study_places import seen_study
 from trialwise.base.files import read_json, write_json
 from trialwise.base.runs import RunFolder
 from trialwise.tuning.earlier import Earlier, learnt_from
 from trialwise.tuning.earlier_proposals import Origin, Proposals
 from trialwise.tuning.rungs import Direction
 from trialwise.tuning.spaces import Space
-from trialwise.tuning.studies import Study, TrialRecord
+from trialwise.tuning.studies import TrialRecord
 from trialwise.tuning.trials import Config
 from trialwise.tuning.winner import best_record
 
@@ -23,16 +24,13 @@ def learnt(name: str, space: Space, direction: Direction, default: Config | None
 
     Raises:
         UserError: There is no such study, or it has nothing to say here.
+        WorkError: The database that holds it cannot be reached.
     """
     opened = RunFolder.open(name)
-    study = Study(opened.path)
+    with seen_study(opened) as study:
+        trials = study.optuna.get_trials(deepcopy=False)
     return learnt_from(
-        study.optuna.get_trials(deepcopy=False),
-        label=opened.label,
-        direction=study.direction,
-        space=space,
-        new_direction=direction,
-        default=default,
+        trials, label=opened.label, direction=study.direction, space=space, new_direction=direction, default=default
     )
 
 

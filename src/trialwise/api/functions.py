@@ -23,6 +23,7 @@ def optimize(
     center: tuple[float, ...] | None = None,
     space: Mapping[str, Parameter] | None = None,
     sampler: SamplerName = "auto",
+    storage: str | None = None,
     out: Path | None = None,
     watch: Watch = unwatched,
 ) -> RunFolder:
@@ -36,6 +37,7 @@ def optimize(
         center: Where the quadratic has its minimum.
         space: For a callable: what its arguments may be.
         sampler: Which sampler proposes; "auto" picks one that fits the space and says why.
+        storage: The database that keeps the study; by default a journal in the run folder.
         out: The run folder to make.
         watch: See `Watch`.
 
@@ -48,7 +50,7 @@ def optimize(
         Interrupted: Ctrl-C, after what exists was saved; `resume` goes on.
     """
     check_out(out)
-    search = search_record({"trials": trials, "sampler": sampler}, trials=trials)
+    search = search_record({"trials": trials, "sampler": sampler, "storage": storage}, trials=trials)
     folder = Path.cwd()
     problem = _problem(function, center, space, folder)
     check_search(search, problem.space, max_epochs=1, direction="minimize", default=None)

@@ -2,15 +2,17 @@
 
 import dataclasses
 import importlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from trialwise.api.runs import Watch, unwatched
+from trialwise.api.study_places import is_running, move_storage, seen_study, storage_of
 from trialwise.api.tuning import search_of, search_record
-from trialwise.base.errors import UserError
+from trialwise.base.errors import TrialwiseError, UserError
 from trialwise.base.files import runs_folder
 from trialwise.base.runs import RunFolder
-from trialwise.tuning.studies import JOURNAL, Study, is_running
+from trialwise.tuning.studies import JOURNAL
 from trialwise.tuning.winner import best_record, counts
 
 # The kinds of run that hold a study, and what goes on with one.
@@ -22,12 +24,15 @@ KINDS = {
 }
 
 
-def resume(run: RunFolder | Path | str, *, trials: int | None = None, watch: Watch = unwatched) -> RunFolder:
+def resume(
+    run: RunFolder | Path | str, *, trials: int | None = None, storage: str | None = None, watch: Watch = unwatched
+) -> RunFolder:
     """Go on with a study where it stopped.
 
     Args:
         run: Its run folder, or the folder's name in the runs folder.
         trials: Trials in all, those done included; by default as many as it was made for.
+        storage: Where its database is now, if it has moved; or its URL with the password that run folders do not keep.
         watch: See `api.Watch`.
 
     Returns:
@@ -37,7 +42,8 @@ def resume(run: RunFolder | Path | str, *, trials: int | None = None, watch: Wat
         UserError: It is no study, it runs now, or it already has more trials.
         Interrupted: Ctrl-C, after what exists was saved.
     """
-    opened = _open_study(run)
+    opened = open_study(run)
+    move_storage(opened, storage)
     if trials is not None:
         search = search_of(opened)
         more = dataclasses.replace(search, trials=trials)
@@ -55,22 +61,33 @@ def resume(run: RunFolder | Path | str, *, trials: int | None = None, watch: Wat
 def list_studies() -> list[dict[str, Any]]:
     """The studies in the runs folder, oldest first: "run", "kind", "status", "started", "n_trials", "best_value"."""
     rows = []
-    for journal in runs_folder().rglob(JOURNAL):
+    for folder in _study_folders():
         try:
-            shown = show_study(journal.parent)
-        except UserError as error:  # one damaged folder must not hide the others
-            rows.append({"run": str(journal.parent), "status": "unreadable", "reason": error.message, "started": ""})
+            shown = show_study(folder)
+        except TrialwiseError as error:  # one damaged folder, or a database that is away, must not hide the others
+            rows.append({"run": str(folder), "status": "unreadable", "reason": error.message, "started": ""})
             continue
-        row = {name: shown[name] for name in ("run", "kind", "status", "started", "n_trials", "counts")}
+        row = {name: shown[name] for name in ("run", "kind", "status", "started", "n_trials", "counts", "storage")}
         rows.append(row | {"best_value": shown["best"]["value"] if shown["best"] else None})
     return sorted(rows, key=lambda row: str(row["started"]))
 
 
+def _study_folders() -> set[Path]:
+    """The run folders with a journal, and those that name a database."""
+    folders = {path.parent for path in runs_folder().rglob(JOURNAL)}
+    for path in runs_folder().rglob("run.json"):
+        if path.parent not in folders:
+            with suppress(UserError):  # what is no run folder is no study either
+                if storage_of(RunFolder.open(path.parent)) is not None:
+                    folders.add(path.parent)
+    return folders
+
+
 def show_study(run: RunFolder | Path | str) -> dict[str, Any]:
     """A study as it stands: "status" ("stopped" where its driver is gone), "counts", "best", "trials", its result."""
-    opened = _open_study(run)
-    study = Study(opened.path)
-    records = study.records()
+    opened = open_study(run)
+    with seen_study(opened) as study:
+        records = study.records()
     best = best_record(records, study.direction)
     return opened.result | {
         "schema": "trialwise.study/1",
@@ -78,6 +95,7 @@ def show_study(run: RunFolder | Path | str) -> dict[str, Any]:
         "kind": opened.kind,
         "started": opened.record["started"],
         "status": _status(opened),
+        "storage": storage_of(opened),
         "n_trials": len(records),
         "counts": counts(records),
         "best": best.to_document() if best else None,
@@ -89,10 +107,15 @@ def show_study(run: RunFolder | Path | str) -> dict[str, Any]:
 def _status(run: RunFolder) -> str:
     """The run's status, or "stopped" where the driver was killed before it could put an end on record."""
     status = run.record["status"]
-    return "stopped" if status == "running" and not is_running(run.path) else status
+    return "stopped" if status == "running" and not is_running(run) else status
 
 
-def _open_study(run: RunFolder | Path | str) -> RunFolder:
+def open_study(run: RunFolder | Path | str) -> RunFolder:
+    """The run folder, where it is one of a study.
+
+    Raises:
+        UserError: It is no run folder, or one of other work.
+    """
     opened = run if isinstance(run, RunFolder) else RunFolder.open(run)
     if opened.kind not in KINDS:
         raise UserError(

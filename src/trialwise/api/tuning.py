@@ -9,6 +9,7 @@ from typing import Any
 from trialwise.api.from_study import beginning_of, learnt
 from trialwise.api.runs import Note, Part, Watch, ends_well, finish
 from trialwise.api.second_goal import minding, second_goal_document
+from trialwise.api.study_places import checked_storage, driven_study
 from trialwise.base.errors import WorkError
 from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder
@@ -21,7 +22,7 @@ from trialwise.tuning.rungs import Direction
 from trialwise.tuning.samplers import choose_sampler
 from trialwise.tuning.settings import SearchSettings
 from trialwise.tuning.spaces import Space
-from trialwise.tuning.studies import Study, TrialRecord, exclusive
+from trialwise.tuning.studies import Study, TrialRecord
 from trialwise.tuning.tasks import Pool
 from trialwise.tuning.trials import Config, Objective
 from trialwise.tuning.winner import best_record, counts, gain_over_default, importances
@@ -74,7 +75,7 @@ def search_record(search: Search, *, trials: int) -> dict[str, Any]:
     """
     given = search if isinstance(search, SearchSettings) else fill(SearchSettings, search or {})
     known = given.trials or (None if given.has_end() else trials)
-    return dataclasses.asdict(dataclasses.replace(given, trials=known))
+    return dataclasses.asdict(dataclasses.replace(given, trials=known, storage=checked_storage(given.storage)))
 
 
 def check_search(
@@ -140,8 +141,7 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
     facts |= {"lockstep": search.lockstep}
     interrupted = False
     over: StudyOver | None = None
-    with exclusive(run.path), ends_well(run):
-        study = Study(run.path, plan.direction)
+    with driven_study(run, plan.direction, watch) as study, ends_well(run):
         watch = minding(goal, study, watch)
         run.reopen()
         try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from trialwise.base.errors import UserError
 from trialwise.base.files import append_json_line, read_json, read_json_lines, runs_folder, write_json
+from trialwise.base.passwords import without_passwords
 
 SCHEMA = "trialwise.run/1"
 
@@ -50,7 +51,7 @@ class RunFolder:
             "ended": None,
             "seed": seed,
             "settings": settings,
-            "command": ["trialwise", *sys.argv[1:]] if Path(sys.argv[0]).name.startswith("trialwise") else None,
+            "command": _command(),
             "versions": versions(),
             "result": {},
         }
@@ -163,6 +164,13 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _command() -> list[str] | None:
+    """How this process was called, without passwords; None where it is not our command."""
+    if not Path(sys.argv[0]).name.startswith("trialwise"):
+        return None
+    return ["trialwise", *map(without_passwords, sys.argv[1:])]
 
 
 def _now() -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from trialwise.base.errors import Interrupted, TrialwiseError, UserError
+from trialwise.base.passwords import without_passwords
 from trialwise.base.runs import versions
 
 app = App(
@@ -112,10 +113,23 @@ price.command(
 )
 app.command(price)
 
-study = App(name="study", help="List, show and go on with studies.")
-study.command("trialwise.cli.studies:list_", name="list", help="List the studies in the runs folder.")
+study = App(name="study", help="List, show, compare, export and go on with studies.")
+study.command("trialwise.cli.studies:list_", name="list", help="List the studies in the runs folder, or in a database.")
 study.command("trialwise.cli.studies:show", name="show", help="Show a study as it stands, running or not.")
 study.command("trialwise.cli.studies:resume", name="resume", help="Go on with a study where it stopped.")
+study.command(
+    "trialwise.cli.study_use:export", name="export", help="Write all trials of a study to a CSV or Parquet file."
+)
+study.command(
+    "trialwise.cli.study_use:compare",
+    name="compare",
+    help="Show what differs between studies, what each found and what it spent.",
+)
+study.command(
+    "trialwise.cli.study_use:dashboard",
+    name="dashboard",
+    help="Show a study in the browser with optuna-dashboard, on this machine alone.",
+)
 app.command(study)
 
 app.command("trialwise.cli.studies:report", name="report", help="Make the report again, from run folders alone.")
@@ -126,11 +140,11 @@ def run(arguments: Sequence[str]) -> int:
     try:
         app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {without_passwords(str(error))}", file=sys.stderr)
         print("hint: trialwise --help, or --help after a command", file=sys.stderr)
         return 2
     except TrialwiseError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {without_passwords(str(error))}", file=sys.stderr)
         if isinstance(error, UserError) and not error.hint:
             print("hint: --help after the command shows what it takes", file=sys.stderr)
         return error.exit_code

@@ -17,6 +17,7 @@ def optimize(
     space: Path | None = None,
     param: Params = (),
     sampler: SamplerName = "auto",
+    storage: str | None = None,
     output: Output = Output(),  # noqa: B008
 ) -> None:
     """Find the minimum of a function, and draw its contours with every trial on them.
@@ -33,6 +34,8 @@ def optimize(
         For module:function: a TOML file with a table for each argument, low and high or choices.
     sampler
         What proposes the trials; auto picks what fits the space and says why.
+    storage
+        The database that keeps the study: sqlite:///FILE or postgresql://USER@HOST/DATABASE; left out, a journal.
     """
     from trialwise import api
 
@@ -45,6 +48,7 @@ def optimize(
             center=_center(center),
             space=chosen or None,
             sampler=sampler,
+            storage=storage,
             out=output.out,
             watch=watch,
         )

@@ -11,14 +11,26 @@ from trialwise.cli.output import give, watching
 Run = Annotated[str, Parameter(help="The study's run folder, or its name in the runs folder")]
 
 
-def list_(*, output: Output = Output()) -> None:  # noqa: B008
-    """List the studies in the runs folder. Nothing here is random, so --seed changes nothing."""
+Storage = Annotated[
+    str | None, Parameter(help="A database of studies: sqlite:///FILE or postgresql://USER@HOST/DATABASE")
+]
+
+
+def list_(*, storage: Storage = None, output: Output = Output()) -> None:  # noqa: B008
+    """List the studies in the runs folder, or in a database. Nothing here is random, so --seed changes nothing."""
     from trialwise import api
 
-    studies = api.list_studies()
-    lines = [_study_line(row) for row in studies]
+    studies = api.list_studies() if storage is None else api.studies_at(storage)
+    lines = [_study_line(row) if storage is None else _database_line(row) for row in studies]
     document = {"schema": "trialwise.study-list/1", "studies": studies}
     give(document, "\n".join(lines) or "no studies here yet", json=output.json, out=output.out)
+
+
+def _database_line(row: dict) -> str:
+    found = "no value yet" if row["best_value"] is None else f"best {row['best_value']:.6g}"
+    folder = f"; run folder {row['run']} on {row['host']}" if row["run"] else ""
+    driver = f" ({row['driver']})" if row["driver"] else ""
+    return f"{row['study']}: {row['status']}{driver}, {row['n_trials']} trials, {found}{folder}"
 
 
 def _study_line(row: dict) -> str:
@@ -61,6 +73,9 @@ def resume(
     trials: Annotated[
         int | None, Parameter(help="Trials in all, those done included; left out, as first asked")
     ] = None,
+    storage: Annotated[
+        str | None, Parameter(help="Where its database is now, if it has moved, or with the password that is not kept")
+    ] = None,
     output: Output = Output(),  # noqa: B008
 ) -> None:
     """Go on with a study where it stopped, with its own seed and settings."""
@@ -68,7 +83,7 @@ def resume(
 
     check_out(output.out)
     with watching() as watch:
-        opened = api.resume(run, trials=trials, watch=watch)
+        opened = api.resume(run, trials=trials, storage=storage, watch=watch)
     text = f"{opened.result['verdict']}\nreport: {opened.label}/report.html"
     give(opened.result, text, json=output.json, out=output.out)
 

@@ -22,6 +22,8 @@ class SearchSettings:
         trial_minutes: End a trial that gives no score for so many minutes.
         workers: Processes of one thread each; left out, the cores that are free.
         sampler: What proposes the trials; auto picks what fits the space and says why.
+        storage: The database that keeps the study: sqlite:///FILE or postgresql://USER@HOST/DATABASE, the password from
+            PGPASSWORD or ~/.pgpass; left out, a journal in the run folder.
         from_study: An earlier study to start from, a run folder or its name: its best configurations first, then a
             prior that fades.
         also: A second goal, a number that every trial puts on record, e.g. n_params (fewer are better) or recall:max;
@@ -37,6 +39,7 @@ class SearchSettings:
     trial_minutes: float | None = None
     workers: int | None = None
     sampler: SamplerName = "auto"
+    storage: str | None = dataclasses.field(default=None, repr=False)  # it may hold a password
     from_study: str | None = None
     also: str | None = None
 

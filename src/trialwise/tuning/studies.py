@@ -1,6 +1,7 @@
-"""A study on disk: an Optuna journal in a run folder, written by one driver at a time."""
+"""A study on record: in an Optuna journal in its run folder or in a database, written by one driver at a time."""
 
 import contextlib
+import copy
 import dataclasses
 import os
 import warnings
@@ -11,7 +12,7 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
-from optuna.storages import JournalStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -58,33 +59,53 @@ class TrialRecord:
 
 
 class Study:
-    """An Optuna study in the journal file of a folder, and the few calls that the driver makes on it."""
+    """An Optuna study, and the few calls that the driver makes on it; its folder holds everything else.
 
-    def __init__(self, folder: Path, direction: Direction | None = None) -> None:
-        """Open the study in `folder`; where there is none, make one that goes in `direction`, named as the folder.
+    Attributes:
+        folder: The run folder.
+        storage: Where Optuna keeps it.
+        optuna: The study as Optuna sees it.
+        direction: Which scores are better.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        direction: Direction | None = None,
+        *,
+        storage: BaseStorage | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Open the study of `folder`; where there is none, make one that goes in `direction`.
+
+        Args:
+            folder: The run folder; without a `storage`, the journal in it is the study.
+            direction: For a study that may have to be made.
+            storage: The database that holds the study, opened.
+            name: The study's name in that database.
 
         Raises:
             UserError: There is none, and no direction was given.
         """
-        path = folder / JOURNAL
-        if direction is None and not path.exists():
-            raise UserError(f"{folder} holds no study: it has no {JOURNAL}")
-        self.folder = folder
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        try:
-            self.storage = JournalStorage(Journal(path))
-            known = self.storage.get_all_studies()
-        except Exception as error:  # whatever a damaged line makes of Optuna's replay
-            raise UserError(f"{path} is damaged: {error}", hint="restore it from a copy, or start again") from error
-        if not known and direction is None:
-            raise UserError(f"{path} holds no study yet")
-        name = known[0].study_name if known else folder.absolute().name
+        self.folder = folder
+        if storage is None:
+            self.storage, known = _open_journal(folder, must_exist=direction is None)
+            name = known[0] if known else folder.absolute().name
+        else:
+            assert name is not None, "a study in a database has a name"
+            self.storage, known = storage, [s.study_name for s in storage.get_all_studies() if s.study_name == name]
         if not known:
+            if direction is None:
+                if storage is None:
+                    raise UserError(f"{folder / JOURNAL} holds no study yet")
+                raise UserError(f"the database holds no study {name}", hint="is it the right one? --storage names it")
             optuna.create_study(storage=self.storage, study_name=name, direction=direction)
         self.optuna = optuna.load_study(storage=self.storage, study_name=name)
         self.direction: Direction = "minimize" if self.optuna.direction == StudyDirection.MINIMIZE else "maximize"
         self._n_asked: int | None = None
         self._study_id = self.storage.get_study_id_from_name(self.optuna.study_name)
+        self._notes: dict[int, dict[str, Any]] = {}  # by trial number: what is on record already
 
     def ask(self, number: int, sampler: BaseSampler, space: Space) -> None:
         """Let the sampler propose trial `number`, the next one, or the one that a killed driver was proposing."""
@@ -115,15 +136,19 @@ class Study:
         """Put a score on record, and the notes that came with it."""
         trial_id = self._trial_id(number)
         self.storage.set_trial_intermediate_value(trial_id, epoch, score)
-        known = self.storage.get_trial(trial_id).user_attrs
+        if number not in self._notes:
+            self._notes[number] = dict(self.storage.get_trial(trial_id).user_attrs)
+        known = self._notes[number]
         for key, value in notes.items():
-            if known.get(key) != value:
+            if key not in known or known[key] != value:
                 self.storage.set_trial_user_attr(trial_id, key, value)
+                known[key] = copy.deepcopy(value)  # an objective may change it in place
 
     def tell(self, number: int, state: TrialState, *, value: float | None = None, reason: str = "") -> None:
         """End a trial."""
         if reason:
             self.storage.set_trial_user_attr(self._trial_id(number), "reason", reason)
+        self._notes.pop(number, None)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Optuna warns of a pruned trial whose last score is not a number
             self.optuna.tell(number, value, state=state)
@@ -136,6 +161,18 @@ class Study:
 
     def _trial_id(self, number: int) -> int:
         return self.storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
+
+def _open_journal(folder: Path, *, must_exist: bool) -> tuple[BaseStorage, list[str]]:
+    """The journal of a run folder, and the names of the studies in it: one, or none yet."""
+    path = folder / JOURNAL
+    if must_exist and not path.exists():
+        raise UserError(f"{folder} holds no study: it has no {JOURNAL}")
+    try:
+        storage = JournalStorage(Journal(path))
+        return storage, [study.study_name for study in storage.get_all_studies()]
+    except Exception as error:  # whatever a damaged line makes of Optuna's replay
+        raise UserError(f"{path} is damaged: {error}", hint="restore it from a copy, or start again") from error
 
 
 def _suggest(trial: optuna.trial.Trial, name: str, distribution: BaseDistribution) -> Any:
