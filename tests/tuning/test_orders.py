@@ -78,7 +78,7 @@ def test_the_default_runs_to_the_end_and_promotions_go_to_the_best_third_of_a_ru
     assert {len(r.scores) for r in records} == {1, 3, 9}
     reached = [sum(len(r.scores) >= rung for r in records[1:]) for rung in (1, 3, 9)]
     assert reached[0] == 29
-    assert math.ceil(29 / 3) <= reached[1] <= 15  # what is promoted early may turn out to be worse than later ones
+    assert math.ceil(29 / 3) <= reached[1] <= 18  # what is promoted early may turn out to be worse than later ones
     assert 1 <= reached[2] <= 7
     assert [e.number for e in events][:10] == [0] * 10
     best = best_record(records, "minimize")
@@ -130,6 +130,8 @@ def test_the_sampler_learns_from_paused_trials(tmp_path):
     assert "PRUNED" in by_view
     assert "PRUNED" not in on_record
     assert by_view.count("RUNNING") <= 1
+    assert counts(study.records())["pruned"] == 0
+    assert counts(study.records())["paused"] > 1
 
 
 @pytest.mark.parametrize("total", [18, 40, 60, 100])

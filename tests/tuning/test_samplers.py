@@ -1,9 +1,10 @@
 from typing import get_args
 
+import optuna
 import pytest
 
 from trialwise.base.errors import UserError
-from trialwise.tuning.samplers import SamplerName, build_sampler, choose_sampler
+from trialwise.tuning.samplers import SamplerName, build_sampler, choose_sampler, sampler_for_each_trial
 from trialwise.tuning.spaces import Choice, Float, Int
 
 NUMBERS = {"x": Float(low=0, high=1), "y": Float(low=0, high=1)}
@@ -28,6 +29,28 @@ def test_every_name_can_be_built(name):
 def test_a_sampler_of_numbers_refuses_choices(name):
     with pytest.raises(UserError, match=f"--sampler {name}"):
         choose_sampler(name, {"c": Choice(choices=("a", "b"))}, pruning=False)
+
+
+@pytest.mark.parametrize("name", ["gp-polish", "gp", "tpe", "cmaes", "nsga2", "sobol", "random"])
+def test_a_trial_that_a_killed_driver_left_half_proposed_gets_the_same_values(name):
+    def proposed(*, killed_at):
+        study = optuna.create_study()
+        propose = sampler_for_each_trial(name, 5, deterministic=True)
+        for number in range(4):
+            study.sampler = propose(number)
+            trial = study.ask()
+            x = trial.suggest_float("x", 0, 1)
+            if number == killed_at:  # another driver goes on
+                propose = sampler_for_each_trial(name, 5, deterministic=True)
+                study.sampler = propose(number)
+                trial = optuna.trial.Trial(study, trial._trial_id)
+                assert trial.suggest_float("x", 0, 1) == x
+            study.tell(trial, x + trial.suggest_float("y", 0, 1))
+        return [trial.params for trial in study.trials]
+
+    whole = proposed(killed_at=None)
+    assert all(params["x"] != params["y"] for params in whole), "no parameter copies another"
+    assert all(proposed(killed_at=number) == whole for number in range(4))
 
 
 @pytest.mark.parametrize("name", ["gp", "gp-polish"])

@@ -59,10 +59,11 @@ def choose_sampler(name: SamplerName, space: Space, *, pruning: bool) -> Sampler
 
 
 def build_sampler(name: SamplerName, seed: int, trial_number: int, *, deterministic: bool = False) -> "BaseSampler":
-    """A sampler for one proposal, seeded by (study seed, trial number).
+    """A sampler for one proposal, seeded by (study seed, trial number, and parameter where it is drawn by itself).
 
     A new sampler for every trial makes a proposal depend on the study's history and the trial's number alone:
-    a resumed study proposes what the uninterrupted one would have, and no two trials share their random numbers.
+    a resumed study proposes what the uninterrupted one would have, and no two trials or parameters share their random
+    numbers.
 
     Args:
         name: Which one; not "auto".
@@ -76,26 +77,31 @@ def build_sampler(name: SamplerName, seed: int, trial_number: int, *, determinis
         GPSampler,
         NSGAIIISampler,
         NSGAIISampler,
-        QMCSampler,
         RandomSampler,
         TPESampler,
     )
 
-    trial_seed = child_seed(seed, "sampler", trial_number) % 2**32
-    builders: dict[str, Callable[[], BaseSampler]] = {
-        "gp": lambda: GPSampler(seed=trial_seed),
-        "gp-polish": lambda: _polish_sampler(seed, deterministic=deterministic),
-        "cmaes": lambda: CmaEsSampler(seed=trial_seed, warn_independent_sampling=False),
-        "nsga2": lambda: NSGAIISampler(seed=trial_seed),
-        "nsga3": lambda: NSGAIIISampler(seed=trial_seed),
-        "tpe": lambda: TPESampler(seed=trial_seed),
-        "random": lambda: RandomSampler(seed=trial_seed),
-        # Sobol's sequence counts on in the storage, so that its one seed is the study's.
-        "sobol": lambda: QMCSampler(seed=seed % 2**32, scramble=True, warn_asynchronous_seeding=False),
+    from trialwise.tuning.seeded import SeededSampler, SobolSampler
+
+    if name == "gp-polish":
+        return _polish_sampler(seed, deterministic=deterministic)
+    builders: dict[str, Callable[[int], BaseSampler]] = {
+        "gp": lambda own: GPSampler(seed=own),
+        "cmaes": lambda own: CmaEsSampler(seed=own, warn_independent_sampling=False),
+        "nsga2": lambda own: NSGAIISampler(seed=own),
+        "nsga3": lambda own: NSGAIIISampler(seed=own),
+        "tpe": lambda own: TPESampler(seed=own),
+        "random": lambda own: RandomSampler(seed=own),
+        "sobol": lambda own: SobolSampler(trial_number, seed=seed % 2**32, independent_seed=own),
     }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return builders[name]()
+
+    def make(parameter: str) -> "BaseSampler":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            path = ("sampler", trial_number) if not parameter else ("sampler", trial_number, parameter)
+            return builders[name](child_seed(seed, *path) % 2**32)
+
+    return SeededSampler(make)
 
 
 def _polish_sampler(seed: int, *, deterministic: bool) -> "BaseSampler":

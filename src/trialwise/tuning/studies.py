@@ -157,7 +157,9 @@ class Study:
         """The trials of these numbers, or all that were proposed, by number."""
         if numbers is not None:
             return [_record(self.storage.get_trial(self._trial_id(number))) for number in numbers]
-        return [_record(trial) for trial in self.optuna.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
+        # Not from `self.optuna`, which may show samplers another state of paused trials.
+        trials = self.storage.get_all_trials(self._study_id, deepcopy=False)
+        return [_record(trial) for trial in trials if trial.state != TrialState.WAITING]
 
     def _trial_id(self, number: int) -> int:
         return self.storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
