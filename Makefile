@@ -1,8 +1,8 @@
-# Five targets; each sets up what it needs in .venv inside this checkout.
+# Six targets; each sets up what it needs in .venv inside this checkout.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test test-all check clean
+.PHONY: help demo test test-all notebook check clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -22,6 +22,9 @@ test: .venv/.installed check  ## Set everything up, check the house, run the tes
 
 test-all: .venv/.installed check  ## The same with the slow tests
 	$(BIN)/python -m pytest -m ''
+
+notebook: .venv/.installed  ## Execute the notebook, small and offline
+	$(BIN)/jupytext --to ipynb --execute --output notebooks/ML_Optimization.ipynb notebooks/ML_Optimization.py
 
 check: .venv/.installed  ## Format, lint and types
 	$(BIN)/ruff format --check .

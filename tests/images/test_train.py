@@ -12,7 +12,7 @@ from PIL import Image
 from trialwise.base.errors import UserError
 from trialwise.base.settings import fill
 from trialwise.images.evaluate import evaluate
-from trialwise.images.objective import ImageObjective
+from trialwise.images.objective import NOTES, ImageObjective
 from trialwise.images.saved import load_model, save_model
 from trialwise.images.settings import TrainSettings, resolve
 from trialwise.images.sources import find_source
@@ -161,7 +161,9 @@ def test_a_trial_paused_and_resumed_gives_the_scores_and_the_model_of_one_never_
     paused = objective(config, trial("paused"))
     first = [next(paused), next(paused)]
     paused.close()
-    assert first + list(objective(config, trial("paused", done=2))) == whole
+    resumed = trial("paused", done=2)
+    assert first + list(objective(config, resumed)) == whole
+    assert all(resumed.notes[name] > 0 for name in NOTES), "what --also may ask for"
     models = [(trial(name).folder / "model.safetensors").read_bytes() for name in ("whole", "paused")]
     assert models[0] == models[1]
     # Which validation rows are right is kept too, and their share is the score.

@@ -1,5 +1,7 @@
 """Going on from a trained model: its filters and its preprocessing, a new head where the classes are others."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -7,7 +9,8 @@ from trialwise.base.errors import UserError
 from trialwise.base.settings import fill
 from trialwise.images.settings import TrainSettings, resolve
 from trialwise.images.train import prepare_training
-from trialwise.images.transfer import continued
+from trialwise.images.transfer import continued, n_thawed
+from trialwise.training.checkpoints import Checkpoint
 
 
 @pytest.fixture
@@ -58,3 +61,68 @@ def test_images_of_another_shape_are_refused(trained, prepared, tmp_path, write_
     with pytest.raises(UserError, match="the model takes 3-channel images of 12 pixels") as error:
         continued(trained.saved, larger.description, flip=True, seed=0)
     assert error.value.hint == "--image-size 12"
+
+
+def going_on(trained, data, freeze, epochs=6):
+    settings = resolve(
+        fill(TrainSettings, {"max_params": 20_000, "epochs": epochs, "freeze": freeze}),
+        n_train=32,
+        image_size=12,
+        channels=3,
+    )
+    return prepare_training(data, settings, seed=0, split_seed=0, start_from=trained.saved)
+
+
+def test_a_frozen_body_stays_to_the_bit_and_the_head_learns(trained, prepared, tmp_path, write_images):
+    other = prepared(write_images(tmp_path / "other", {"cat": 20, "dog": 20}))
+    training = going_on(trained, other, "body", epochs=20)
+    head = training.network.head.weight.clone()
+    results = list(training.epochs())
+    before, after = trained.saved.network.state_dict(), training.network.state_dict()
+    for name, tensor in before.items():
+        assert name.startswith("head") or torch.equal(after[name], tensor), name
+    assert not torch.equal(training.network.head.weight, head)
+    assert results[-1].train_loss < results[0].train_loss
+
+
+def test_layers_thaw_from_the_top(trained, prepared, tmp_path, write_images):
+    other = prepared(write_images(tmp_path / "other", {"cat": 20, "dog": 20}))
+    training = going_on(trained, other, "gradual", epochs=12)
+    learning = []
+    states = [{name: tensor.clone() for name, tensor in training.network.state_dict().items()}]
+    for _ in training.epochs():
+        states.append({name: tensor.clone() for name, tensor in training.network.state_dict().items()})
+        learning.append(
+            [
+                any(not torch.equal(states[-1][n], states[-2][n]) for n in states[-1] if n.startswith(f"stages.{i}."))
+                for i in range(len(training.network.stages))
+            ]
+        )
+    assert not any(learning[0])
+    assert all(learning[6])
+    assert all(sorted(layers) == layers for layers in learning), "what is above learns before what is below"
+    assert all(sum(a) <= sum(b) for a, b in itertools.pairwise(learning))
+    assert torch.equal(states[0]["stem.weight"], states[-1]["stem.weight"])
+
+
+def test_a_gradual_training_that_was_stopped_ends_with_the_same_weights(trained, prepared, tmp_path, write_images):
+    other = prepared(write_images(tmp_path / "other", {"cat": 20, "dog": 20}))
+    whole = going_on(trained, other, "gradual")
+    list(whole.epochs())
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt")
+    stopped = going_on(trained, other, "gradual").epochs(checkpoint)
+    for _ in range(3):
+        next(stopped)
+    stopped.close()
+    resumed = going_on(trained, other, "gradual")
+    list(resumed.epochs(checkpoint))
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(resumed.network.state_dict()[name], tensor), name
+
+
+@pytest.mark.parametrize("n_epochs", [1, 2, 5, 10, 41])
+def test_all_layers_learn_in_the_second_half(n_epochs):
+    thawed = [n_thawed(epoch, n_epochs, 7) for epoch in range(1, n_epochs + 1)]
+    assert thawed[0] == 0
+    assert thawed == sorted(thawed)
+    assert all(n == 7 for n in thawed[-(-n_epochs // 2) :])

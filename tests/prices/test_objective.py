@@ -6,7 +6,7 @@ import pytest
 from trialwise.base.errors import UserError
 from trialwise.base.settings import fill, read_toml, to_toml
 from trialwise.prices.ensemble import fit_best
-from trialwise.prices.objective import PriceObjective, config_of, first_rung_epochs, search_space, settings_of
+from trialwise.prices.objective import NOTES, PriceObjective, config_of, first_rung_epochs, search_space, settings_of
 from trialwise.prices.recipes import BacktestSettings
 from trialwise.prices.splits import train_part
 from trialwise.prices.train import training_data
@@ -40,6 +40,7 @@ def test_a_paused_trial_goes_on_to_the_scores_of_one_that_was_not(objective, tmp
     first = [next(running) for _ in range(3)]
     running.close()
     assert first + scores_of(objective, {"dropout": 0.2}, tmp_path / "paused", epochs_done=3) == whole
+    assert all(trial.notes[name] > 0 for name in NOTES), "what --also may ask for"
     # A crash between the saving of a checkpoint and the recording of its score.
     assert first[:2] + scores_of(objective, {"dropout": 0.2}, tmp_path / "paused", epochs_done=2) == whole
 

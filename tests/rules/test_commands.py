@@ -18,7 +18,9 @@ MOST_OPTIONS = 15  # three of them common to all; one more is a decision
 
 def test_all_verbs_are_there():
     assert COMMANDS == [
+        "completion",
         "demo",
+        "doctor",
         "optimize",
         "report",
         "tune",

@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trialwise.api.demo import demo
+    from trialwise.api.demonstration import demo
     from trialwise.api.functions import optimize
     from trialwise.api.images.ablation import ablate
     from trialwise.api.images.comparison import compare
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trialwise.api.images.prediction import predict, predict_batches
     from trialwise.api.images.training import resume_training, train
     from trialwise.api.images.tuning import tune_images
+    from trialwise.api.machine import doctor
     from trialwise.api.objectives import tune
     from trialwise.api.price_tuning import tune_prices, untuned_default
     from trialwise.api.prices import ablate_prices, backtest, forecast, inspect, leak_test
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 # Loaded when they are first asked for, so that a verb without networks does not wait for torch.
 _HOMES = {
-    "demo": "demo",
+    "demo": "demonstration",
+    "doctor": "machine",
     "optimize": "functions",
     "ablate": "images.ablation",
     "compare": "images.comparison",
@@ -69,6 +71,7 @@ __all__ = [
     "compare",
     "compare_study_runs",
     "demo",
+    "doctor",
     "evaluate",
     "explain",
     "export",

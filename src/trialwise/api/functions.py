@@ -53,7 +53,7 @@ def optimize(
     search = search_record({"trials": trials, "sampler": sampler, "storage": storage}, trials=trials)
     folder = Path.cwd()
     problem = _problem(function, center, space, folder)
-    check_search(search, problem.space, max_epochs=1, with_default=False)
+    check_search(search, problem.space, max_epochs=1, direction="minimize", default=None)
     settings = {
         "function": function,
         "center": center,

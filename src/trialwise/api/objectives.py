@@ -70,7 +70,7 @@ def tune(
     if not known:
         raise UserError("the space is empty: nothing can be tuned", hint='e.g. {"rate": Float(low=1e-4, high=0.1)}')
     check_space(known)
-    check_search(searched, known, max_epochs=epochs, with_default=default_config(known) is not None)
+    check_search(searched, known, max_epochs=epochs, direction=direction, default=default_config(known))
     own = _importable(objective)
     settings = {
         "objective": own.reference,

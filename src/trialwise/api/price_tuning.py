@@ -13,6 +13,7 @@ from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import fill, to_toml
 from trialwise.prices.objective import (
     CHECKPOINT,
+    NOTES,
     PriceObjective,
     config_of,
     first_rung_epochs,
@@ -68,7 +69,9 @@ def tune_prices(
     table = read_table(csv, companions)
     table_train = train_part(table, given)  # too few days are refused before a run is made
     space = search_space(given, table)
-    check_search(searched, space_from_document(space), max_epochs=given.epochs, with_default=True)
+    known = space_from_document(space)
+    default = {name: config_of(given)[name] for name in known}
+    check_search(searched, known, max_epochs=given.epochs, direction="minimize", default=default, notes=NOTES)
     record = data_record(csv, companions) | {
         "backtest": dataclasses.asdict(given),
         "space": space,

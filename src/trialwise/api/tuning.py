@@ -2,23 +2,27 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from trialwise.api.clusters import checked_cluster, ray_pool
 from trialwise.api.confirming import StudyEnd, confirm_best, folder_name, folder_of, judge
-from trialwise.api.runs import Part, Watch, ends_well, finish
+from trialwise.api.from_study import beginning_of, learnt
+from trialwise.api.runs import Note, Part, Watch, ends_well, finish
+from trialwise.api.second_goal import minding, second_goal_document
 from trialwise.api.study_places import checked_storage, driven_study
 from trialwise.base.errors import WorkError
 from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder
 from trialwise.base.settings import fill
+from trialwise.reports.study_sentences import transfer_sentences
 from trialwise.tuning.belief import Belief
 from trialwise.tuning.budgets import Budget, check_epochs
 from trialwise.tuning.confirmation import DEFAULT, Confirming
 from trialwise.tuning.driver import StudyOver, StudyPlan, run_study
+from trialwise.tuning.goals import check_note, parse_goal
 from trialwise.tuning.rungs import Direction
 from trialwise.tuning.samplers import choose_sampler
 from trialwise.tuning.settings import SearchSettings
@@ -87,15 +91,36 @@ def search_record(search: Search, *, trials: int) -> dict[str, Any]:
     return dataclasses.asdict(dataclasses.replace(given, trials=known, storage=checked_storage(given.storage)))
 
 
-def check_search(search: Mapping[str, Any], space: Space, *, max_epochs: int, with_default: bool) -> None:
+def check_search(
+    search: Mapping[str, Any],
+    space: Space,
+    *,
+    max_epochs: int,
+    direction: Direction,
+    default: Config | None,
+    notes: Collection[str] | None = None,
+) -> None:
     """Refuse what cannot search this space, before a run is made.
 
+    Args:
+        search: A `search_record`.
+        space: What is searched.
+        max_epochs: The epochs of a trial that is never pruned.
+        direction: Whether the lowest or the highest score wins.
+        default: The untuned configuration.
+        notes: The numbers that every trial puts on record, where that is known beforehand.
+
     Raises:
-        UserError: The sampler does not fit, or the epochs do not hold one trial.
+        UserError: The sampler does not fit, the epochs do not hold one trial, the earlier study has nothing to say
+            here, or no trial would have the second goal's number.
     """
     known = fill(SearchSettings, search)
     choose_sampler(known.sampler, space, pruning=max_epochs > 1)
-    check_epochs(_budget(known), max_epochs, with_default=with_default)
+    check_epochs(_budget(known), max_epochs, with_default=default is not None)
+    if known.from_study is not None:
+        learnt(known.from_study, space, direction, default)
+    if known.also is not None and notes is not None:
+        check_note(parse_goal(known.also), dict.fromkeys(notes, 0))
 
 
 def search_of(run: RunFolder) -> SearchSettings:
@@ -118,22 +143,25 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
     """
     start = time.perf_counter()
     search = search_of(run)
-    plan = _plan(search, tuned, run.seed)
+    beginning = beginning_of(run, search.from_study, tuned.space, tuned.direction, tuned.default)
+    plan = dataclasses.replace(_plan(search, tuned, run.seed), proposals=beginning.proposals if beginning else None)
+    goal = parse_goal(search.also) if search.also else None
     choice = choose_sampler(search.sampler, tuned.space, pruning=tuned.max_epochs > 1)
-    facts = {"max_epochs": tuned.max_epochs, "sampler": choice.name, "sampler_reason": choice.reason}
-    end = StudyEnd(
-        confirming=Confirming(top=search.confirm if tuned.confirmable else 0, seeds=search.confirm_seeds),
-        direction=tuned.direction,
-        max_epochs=tuned.max_epochs,
-        has_default=tuned.default is not None,
-        deterministic=tuned.deterministic or not tuned.confirmable,
-    )
-    facts |= {"lockstep": search.lockstep}
+    facts = {
+        "max_epochs": tuned.max_epochs,
+        "sampler": choice.name,
+        "sampler_reason": choice.reason,
+        "lockstep": search.lockstep,
+    }
+    end = _end(search, tuned)
     interrupted = False
     over: StudyOver | None = None
     with driven_study(run, plan.direction, watch) as study, ends_well(run):
+        watch = minding(goal, study, watch)
         run.reopen()
         try:
+            if beginning is not None:
+                watch(Note(text=beginning.announcement()))
             watch(Part(name=tuned.name, total=search.trials))
             with closing(_pool(run, search, tuned, watch)) as pool:
                 facts |= {"workers": pool.capacity}
@@ -145,13 +173,17 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
         belief = judge(run, records, end)
         best = _keep(run, records, belief, tuned)
         seconds = run.result.get("seconds", 0.0) + time.perf_counter() - start
-        document = (
+        document: dict[str, Any] = (
             study_document(records, tuned, belief)
             | facts
             | {"stopped_by": over.stopped_by if over else None}
             | dict(tuned.facts)
+            | second_goal_document(goal, records, tuned.direction)
+            | ({"transfer": beginning.outcome(records, tuned.direction, belief.named)} if beginning else {})
         )
         write_json(run.path / "trials.json", [record.to_document() for record in records])
+        if beginning is not None:
+            watch(Note(text=" ".join(transfer_sentences(document["transfer"]))))
     finish(run, document | {"seconds": seconds}, interrupted=interrupted, hint=f"trialwise study resume {run.label}")
     if best is None:
         reasons = sorted({str(record.notes.get("reason")) for record in records})
@@ -173,6 +205,16 @@ def _plan(search: SearchSettings, tuned: Tunable, seed: int) -> StudyPlan:
         seed=seed,
         deterministic=tuned.deterministic,
         trial_minutes=search.trial_minutes,
+    )
+
+
+def _end(search: SearchSettings, tuned: Tunable) -> StudyEnd:
+    return StudyEnd(
+        confirming=Confirming(top=search.confirm if tuned.confirmable else 0, seeds=search.confirm_seeds),
+        direction=tuned.direction,
+        max_epochs=tuned.max_epochs,
+        has_default=tuned.default is not None,
+        deterministic=tuned.deterministic or not tuned.confirmable,
     )
 
 

@@ -132,6 +132,16 @@ study.command(
 )
 app.command(study)
 
+app.command(
+    "trialwise.cli.doctor:doctor",
+    name="doctor",
+    help="Say what works on this machine: versions, device, free cores, bfloat16, folders.",
+)
+app.command(
+    "trialwise.cli.completion:completion",
+    name="completion",
+    help="Print what bash, zsh or fish needs to complete commands and options.",
+)
 app.command("trialwise.cli.studies:report", name="report", help="Make the report again, from run folders alone.")
 
 

@@ -10,9 +10,10 @@ from trialwise.base.runs import check_out
 from trialwise.cli.options import Config, DataDir, Output, Search, Set, StudyOptions, given_values, option
 from trialwise.cli.output import give, watching
 from trialwise.images.recipes import RecipeName
-from trialwise.images.settings import TrainSettings
+from trialwise.images.settings import Freeze, TrainSettings
 
 LEFT_OUT_NAMED = 5
+GOING_ON = "Going on from a trained model"
 DATA_HELP = (
     "digits, cifar10, cifar100, mnist, fashion_mnist, a folder of class folders (with train/ and test/ above them or "
     "not), an archive of one, or Parquet files of images"
@@ -32,7 +33,10 @@ def train(
     minutes: Annotated[
         float | None, Parameter(help="How long training may take: as many epochs as fit at the speed measured here")
     ] = None,
-    from_: Annotated[Path | None, Parameter(name="--from", help="Run folder of a trained model to go on from")] = None,
+    from_: Annotated[
+        Path | None, Parameter(name="--from", group=GOING_ON, help="Run folder of a trained model to go on from")
+    ] = None,
+    freeze: Annotated[Freeze | None, option(TrainSettings, "freeze"), Parameter(group=GOING_ON)] = None,
     max_params: MaxParams = None,
     epochs: Epochs = None,
     batch_size: Annotated[int | None, option(TrainSettings, "batch_size")] = None,
@@ -53,6 +57,7 @@ def train(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "image_size": image_size,
+        "freeze": freeze,
     }
     if minutes is not None and epochs is not None:
         raise UserError("--minutes and --epochs both say how long to train", hint="give one of them")

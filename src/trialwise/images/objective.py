@@ -7,8 +7,10 @@ from contextlib import closing
 import torch
 
 from trialwise.base.settings import changed
+from trialwise.images.budget import n_macs
 from trialwise.images.calibrate import calibrated
 from trialwise.images.networks import n_params
+from trialwise.images.pace import answer_microseconds
 from trialwise.images.saved import save_model
 from trialwise.images.settings import TrainSettings
 from trialwise.images.store import Prepared
@@ -17,6 +19,7 @@ from trialwise.training.checkpoints import Checkpoint
 from trialwise.tuning.trials import Config, Trial
 
 CHECKPOINT = "checkpoint.pt"
+NOTES = ("n_params", "n_macs", "us_per_image", "train_loss")  # the numbers that every complete trial has on record
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,7 @@ class ImageObjective:
             self.prepared, settings, seed=trial.seed, split_seed=self.split_seed, dtype=getattr(torch, self.dtype)
         )
         trial.notes["n_params"] = n_params(training.network)
+        trial.notes["n_macs"] = n_macs(training.saved.architecture)
         assert trial.folder is not None
         checkpoint = Checkpoint(trial.folder / CHECKPOINT)
         chance_N = training.commonest_N()
@@ -49,6 +53,7 @@ class ImageObjective:
             for result in results:
                 trial.notes["train_loss"] = result.train_loss
                 if result.epoch == trial.max_epochs:
+                    trial.notes["us_per_image"] = answer_microseconds(training)
                     save_model(calibrated(training, trial.folder), trial.folder)
                 trial.keep_rows(result.epoch, training.right_N(), baseline_N=chance_N)
                 yield result.valid["accuracy"]

@@ -1,4 +1,4 @@
-"""How fast a training goes here, and how many epochs fit into a time."""
+"""How fast a training and its network go here, and how many epochs fit into a time."""
 
 import copy
 import dataclasses
@@ -6,9 +6,24 @@ import time
 from contextlib import closing
 
 from trialwise.base.errors import UserError
-from trialwise.images.train import Training
+from trialwise.images.train import Training, predict_logits
 
 MEASURED_SECONDS = 3.0
+MEASURED_IMAGES = 256
+
+
+def answer_microseconds(training: Training) -> float:
+    """What the network takes for the answer to one image of a batch of 256, with the present number of threads.
+
+    The fastest of five batches: whatever else the machine does can only make one slower.
+    """
+    index_B = training.valid_index[:MEASURED_IMAGES].to(training.images_NHWC.device)
+    fastest = float("inf")
+    for _ in range(5):
+        start = time.perf_counter()
+        predict_logits(training.saved, training.images_NHWC, index_B, dtype=training.dtype).cpu()
+        fastest = min(fastest, time.perf_counter() - start)
+    return 1e6 * fastest / len(index_B)
 
 
 def epochs_within(training: Training, minutes: float) -> int:
@@ -41,13 +56,16 @@ def _epoch_seconds(training: Training) -> float:
 
 def _rehearsed_seconds(training: Training, *, n_steps: int) -> float:
     """How long `n_steps` take, on copies of everything that training changes."""
+    settings = training.settings
     network, average = copy.deepcopy((training.network, training.average))
     rehearsal = dataclasses.replace(
         training,
         network=network,
         average=average,
         saved=dataclasses.replace(training.saved, network=average.module if average else network),
-        settings=dataclasses.replace(training.settings, epochs=1),
+        settings=dataclasses.replace(
+            settings, epochs=1, freeze="none" if settings.freeze == "gradual" else settings.freeze
+        ),
         train_index=training.train_index[: n_steps * training.batch_size],
         valid_index=training.valid_index[:1],
     )

@@ -11,6 +11,7 @@ Family = Literal["residual", "plain", "feed_forward"]
 OptimizerName = Literal["muon", "sgd", "adamw"]
 OnOff = Literal["auto", "on", "off"]
 Mix = Literal["none", "mixup", "cutmix"]
+Freeze = Literal["none", "body", "gradual"]
 
 IMAGES_IN_SHORT_RUN = 500_000  # shown in a training whose epochs are left open
 LARGE = 10_000  # rows from which on a set is trained as CIFAR-10 is
@@ -98,6 +99,11 @@ class TrainSettings:
     average: float = setting(0.0, "Decay of a moving average of the weights (EMA), e.g. 0.999; 0: none")
     compile: bool = setting(
         False, "Whether the network is compiled (torch.compile; on a GPU with CUDA graphs): slow to begin with"
+    )
+    freeze: Freeze = setting(
+        "none",
+        "With --from, what stays as it was trained: none of it; the body, which is all but the head; or gradual: at "
+        "first the body, then layer after layer learns too, from the top, all in the second half",
     )
     small_share: float = setting(0.0, "Share of the epochs, the first ones, on images of three quarters of the size")
     valid_fraction: float | None = setting(

@@ -29,7 +29,7 @@ from trialwise.images.saved import SavedModel
 from trialwise.images.settings import TrainSettings
 from trialwise.images.store import DataDescription, Prepared, open_train, picture_digests, split_train_valid
 from trialwise.images.tensors import as_tensor
-from trialwise.images.transfer import continued
+from trialwise.images.transfer import continued, freezing
 from trialwise.images.whitening import ROWS_LOOKED_AT, whiten
 from trialwise.training.checkpoints import Checkpoint
 from trialwise.training.device import keep_freed_memory, pick_device
@@ -87,7 +87,7 @@ class Training:
         assert settings.learning_rate is not None
         return fit(
             self.network,
-            batches=self.batches,
+            batches=freezing(self.network, self.batches, settings.freeze, n_epochs=settings.epochs),
             loss=nn.CrossEntropyLoss(
                 weight=self._class_weights() if settings.balanced else None, label_smoothing=settings.label_smoothing
             ),

@@ -1,6 +1,7 @@
-"""Going on from a trained classifier on other data."""
+"""Going on from a trained classifier on other data: the whole network, its head alone, or layer after layer."""
 
 import dataclasses
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
@@ -8,7 +9,10 @@ from torch import nn
 from trialwise.base.errors import UserError
 from trialwise.images.networks import build_network
 from trialwise.images.saved import SavedModel
+from trialwise.images.settings import Freeze
 from trialwise.images.store import DataDescription
+
+Batches = Callable[[int], Iterator[tuple[torch.Tensor, torch.Tensor]]]
 
 
 def continued(trained: SavedModel, data: DataDescription, *, flip: bool, seed: int) -> SavedModel:
@@ -45,3 +49,40 @@ def continued(trained: SavedModel, data: DataDescription, *, flip: bool, seed: i
         classes=data.classes,
         flip=flip,
     )
+
+
+def freezing(network: nn.Module, batches: Batches, freeze: Freeze, *, n_epochs: int) -> Batches:
+    """The batches of an epoch, before which the layers that do not learn in that epoch are frozen.
+
+    A frozen layer does as in prediction: its weights stay, its BatchNorm keeps its statistics, it drops nothing.
+    Thawing from the top, so that what is general changes last: Howard & Ruder 2018, "Universal Language Model
+    Fine-tuning for Text Classification", section 3.3. What is frozen follows from the epoch alone, so a training that
+    was stopped goes on as it would have.
+
+    Args:
+        network: In training; all of it that may learn is learning now.
+        batches: The batches of an epoch (from 1).
+        freeze: See `images.settings.TrainSettings`.
+        n_epochs: Of the whole training.
+    """
+    if freeze == "none":
+        return batches
+    stages = network.stages
+    assert isinstance(stages, nn.Sequential)
+    learning = [(stage, [p for p in stage.parameters() if p.requires_grad]) for stage in stages]
+    layers = [(stage, parameters) for stage, parameters in learning if parameters]
+
+    def batches_of(epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        n_frozen = len(layers) - (n_thawed(epoch, n_epochs, len(layers)) if freeze == "gradual" else 0)
+        for i, (stage, parameters) in enumerate(layers):
+            for parameter in parameters:
+                parameter.requires_grad_(i >= n_frozen)
+            stage.train(i >= n_frozen)
+        yield from batches(epoch)
+
+    return batches_of
+
+
+def n_thawed(epoch: int, n_epochs: int, n_layers: int) -> int:
+    """How many layers below the head learn in `epoch` (from 1): none in the first, all after half of the epochs."""
+    return min(n_layers, 2 * (epoch - 1) * n_layers // n_epochs)

@@ -38,6 +38,7 @@ def _all_logs_to_stderr() -> None:
         from ray._private.ray_logging import global_worker_stdstream_dispatcher
         from ray._private.worker import print_to_stdstream
 
+        global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
         global_worker_stdstream_dispatcher.add_handler(
             "ray_print_logs", lambda data: print_to_stdstream({**data, "is_err": True}, ignore_prefix=False)
         )

@@ -16,6 +16,7 @@ from trialwise.training.checkpoints import Checkpoint
 from trialwise.training.device import threads
 from trialwise.tuning.trials import Config, Trial
 
+NOTES = ("n_params",)  # the numbers that every trial has on record
 CHECKPOINT = "checkpoint.pt"
 FEATURES = ("returns", "returns+volume", "returns+ranges", "returns+volume+ranges+weekday")
 
@@ -44,6 +45,7 @@ class PriceObjective:
         checkpoint = Checkpoint(trial.folder / CHECKPOINT)
         with threads(1):
             training = training_data(self.table_train, settings).training(trial.seed)
+            trial.notes["n_params"] = sum(parameter.numel() for parameter in training.network.parameters())
             naive = training.best.loss
             done = checkpoint.results()[: trial.epochs_done] if trial.epochs_done else []
             naive_T = training.naive_errors().numpy() / naive

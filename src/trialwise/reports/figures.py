@@ -43,7 +43,7 @@ def contour(grid: Mapping[str, Any], trials: Sequence[Mapping[str, Any]], best_n
     axes.contour(grid["x"], grid["y"], values, levels=levels, colors="white", linewidths=0.4, alpha=0.7)
     axes.plot(xs, ys, color="black", linewidth=0.4, alpha=0.35)
     points = axes.scatter(xs, ys, c=range(len(xs)), cmap="autumn", s=22, edgecolors="black", linewidths=0.5, zorder=3)
-    for i in _readable(np.column_stack([xs, ys]).reshape(-1, 2), np.ptp(grid["x"]), np.ptp(grid["y"])):
+    for i in readable(np.column_stack([xs, ys]).reshape(-1, 2), np.ptp(grid["x"]), np.ptp(grid["y"])):
         number = str(tried[i]["number"])
         axes.annotate(number, (xs[i], ys[i]), xytext=(3, 3), textcoords="offset points", fontsize=6)
     for x, y in grid["minimizers"]:
@@ -67,11 +67,11 @@ def contour(grid: Mapping[str, Any], trials: Sequence[Mapping[str, Any]], best_n
     )
 
 
-def _readable(points: np.ndarray, width: float, height: float) -> list[int]:
+def readable(points: np.ndarray, width: float, height: float, *, apart: float = 0.025) -> list[int]:
     """Which points can have their number beside them: those not close to one that has it already, earlier first."""
     shown: list[int] = []
     for i, (x, y) in enumerate(points):
-        if all(max(abs(x - points[j][0]) / width, abs(y - points[j][1]) / height) > 0.025 for j in shown):
+        if all(max(abs(x - points[j][0]) / width, abs(y - points[j][1]) / height) > apart for j in shown):
             shown.append(i)
     return shown
 

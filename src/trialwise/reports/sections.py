@@ -14,6 +14,7 @@ from trialwise.reports.explained import explained
 from trialwise.reports.image_sections import evaluation_chapters
 from trialwise.reports.parts import Section, Table
 from trialwise.reports.price_sections import price_ablate, price_backtest
+from trialwise.reports.study_chapters import study_chapters
 from trialwise.reports.study_worth import worth
 from trialwise.reports.verdicts import number, verdict
 from trialwise.tuning.studies import Study
@@ -153,7 +154,7 @@ def _tuning(
             *_importances(result),
         ),
         tables=(*_winner_table(result), *_trials_table(trials)),
-        chapters=worth(result),
+        chapters=(*worth(result), *study_chapters(result, trials)),
     )
 
 

@@ -13,6 +13,7 @@ import optuna
 from trialwise.base.errors import WorkError
 from trialwise.base.seeds import child_seed
 from trialwise.tuning.budgets import Budget, Spent, StoppedBy, check_epochs, reached
+from trialwise.tuning.earlier_proposals import Proposals
 from trialwise.tuning.ledger import Ledger, LedgerTrial, trial_folder
 from trialwise.tuning.orders import Asynchronous, Halving, Lockstep, Order, Step
 from trialwise.tuning.rungs import Direction, rung_epochs
@@ -47,6 +48,7 @@ class StudyPlan:
         batch_size: In lockstep: trials proposed together and compared with each other at every rung.
         deterministic: Whether one configuration is known to give one score always.
         trial_minutes: A trial that gives no score for so long is ended; None for no limit.
+        proposals: What an earlier study proposes, if one is to be started from.
     """
 
     budget: Budget
@@ -60,6 +62,7 @@ class StudyPlan:
     batch_size: int = BATCH_OF_TRIALS
     deterministic: bool = False
     trial_minutes: float | None = None
+    proposals: Proposals | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -129,6 +132,8 @@ class _Driver:
         self._study, self._space, self._plan, self._pool, self._default = study, space, plan, pool, default
         self._ledger = Ledger(study, plan.direction)
         self._sampler = sampler_for_each_trial(plan.sampler, plan.seed, deterministic=plan.deterministic)
+        if plan.proposals is not None:
+            self._sampler = plan.proposals.before(self._sampler)
         self._running: dict[int, int] = {}  # the epochs until which each runs
         self._last_sign: dict[int, float] = {}
         self._losses: Counter[int] = Counter()

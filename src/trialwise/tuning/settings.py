@@ -4,6 +4,7 @@ import dataclasses
 
 from trialwise.base.errors import UserError
 from trialwise.base.passwords import without_passwords
+from trialwise.tuning.goals import parse_goal
 from trialwise.tuning.samplers import SamplerName
 
 
@@ -63,6 +64,10 @@ class SearchSettings:
         confirm_seeds: Fresh seeds for each of them.
         storage: The database that keeps the study: sqlite:///FILE or postgresql://USER@HOST/DATABASE, the password from
             PGPASSWORD or ~/.pgpass; left out, a journal in the run folder.
+        from_study: An earlier study to start from, a run folder or its name: its best configurations first, then a
+            prior that fades.
+        also: A second goal, a number that every trial puts on record, e.g. n_params (fewer are better) or recall:max;
+            the report shows the front of the two.
     """
 
     trials: int | None = None
@@ -78,6 +83,8 @@ class SearchSettings:
     confirm_seeds: int = 2
     storage: str | None = dataclasses.field(default=None, repr=False)  # it may hold a password
     cluster: ClusterSettings = ClusterSettings()
+    from_study: str | None = None
+    also: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("trials", "workers", "epochs_total", "until_plateau"):
@@ -95,6 +102,8 @@ class SearchSettings:
                 f"--confirm-seeds: expected at least 1, got {self.confirm_seeds}",
                 hint="--confirm 0 runs nothing again",
             )
+        if self.also is not None:
+            parse_goal(self.also)
 
     def has_end(self) -> bool:
         """Whether something other than the number of trials ends the study."""

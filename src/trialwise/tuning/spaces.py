@@ -67,7 +67,7 @@ class Choice:
     def __post_init__(self) -> None:
         if not self.choices:
             raise UserError("a choice needs at least one value", hint='e.g. choices = ["relu", "tanh"]')
-        if self.default is not None and not _is_one_of(self.default, self.choices):
+        if self.default is not None and not is_one_of(self.default, self.choices):
             raise UserError(f"expected default to be one of the choices, got {self.default!r}")
 
 
@@ -85,7 +85,7 @@ def _check_bounds(given: Float | Int) -> None:
         raise UserError(f"expected default between {low:g} and {high:g}, got {given.default:g}")
 
 
-def _is_one_of(value: Value, values: Iterable[Value]) -> bool:
+def is_one_of(value: Value, values: Iterable[Value]) -> bool:
     """Whether a value is among others, true and 1 being two things."""
     return any(value == other and type(value) is type(other) for other in values)
 
@@ -109,7 +109,7 @@ def check_space(space: Space) -> None:
             if not isinstance(given, Choice):
                 raise UserError(f"[{name}] when: {parent} is a range", hint="a parameter can depend on choices alone")
             for value in values:
-                if not _is_one_of(value, given.choices):
+                if not is_one_of(value, given.choices):
                     raise UserError(
                         f"[{name}] when: {parent} is never {value!r}", hint=f"its choices: {list(given.choices)}"
                     )
@@ -118,7 +118,7 @@ def check_space(space: Space) -> None:
 
 def is_active(parameter: Parameter, params: Mapping[str, Any]) -> bool:
     """Whether a parameter belongs to a configuration that has `params` for all that stands above it."""
-    return all(parent in params and _is_one_of(params[parent], values) for parent, values in parameter.when.items())
+    return all(parent in params and is_one_of(params[parent], values) for parent, values in parameter.when.items())
 
 
 def missing(space: Space, params: Mapping[str, Any]) -> list[str]:

@@ -93,6 +93,10 @@ def data_and_settings(
     if tuning and given.get("epochs") is None:
         given = given | {"epochs": epochs_for_tuning(description.n_train)}
     complete = changed(base, given)
+    if complete.freeze != "none" and trained_in is None:
+        raise UserError(
+            f"--freeze {complete.freeze}: nothing is trained yet", hint="--from RUN goes on from a trained model"
+        )
     recipe_name = None if whole else name
     return prepared, Chosen(recipe=recipe_name, given=complete, settings=_resolved(complete, description))
 

@@ -11,7 +11,7 @@ from trialwise.api.tuning import Search, Tunable, check_search, run_tuning, sear
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import changed, fill, flat, to_toml
-from trialwise.images.objective import CHECKPOINT, ImageObjective
+from trialwise.images.objective import CHECKPOINT, NOTES, ImageObjective
 from trialwise.images.predictions import copy_valid
 from trialwise.images.recipes import RecipeName
 from trialwise.images.saved import DEFAULT_MODEL, load_model, save_model
@@ -65,7 +65,9 @@ def tune_images(
     network_for(resolved, prepared.description)  # what cannot be built is refused before a run is made
     space = search_space(resolved, prepared.description.n_train)
     assert resolved.epochs is not None
-    check_search(searched, space_from_document(space), max_epochs=resolved.epochs, with_default=True)
+    known = space_from_document(space)
+    default = {name: flat(resolved)[name] for name in known}
+    check_search(searched, known, max_epochs=resolved.epochs, direction="maximize", default=default, notes=NOTES)
     record = run_record(data, data_dir, resolved, prepared) | {
         "recipe": chosen.recipe,
         "space": space,
