@@ -186,12 +186,16 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
             watch(Note(text=" ".join(transfer_sentences(document["transfer"]))))
     finish(run, document | {"seconds": seconds}, interrupted=interrupted, hint=f"trialwise study resume {run.label}")
     if best is None:
-        reasons = sorted({str(record.notes.get("reason")) for record in records})
-        raise WorkError(
-            f"none of {len(records)} trials gave a value: {reasons[0]}" + (" (and others)" if len(reasons) > 1 else ""),
-            hint=f"every trial and its reason: {run.label}/report.html",
-        )
+        raise _nothing_found(run, records)
     return run
+
+
+def _nothing_found(run: RunFolder, records: list[TrialRecord]) -> WorkError:
+    reasons = sorted({str(record.notes.get("reason")) for record in records})
+    return WorkError(
+        f"none of {len(records)} trials gave a value: {reasons[0]}" + (" (and others)" if len(reasons) > 1 else ""),
+        hint=f"every trial and its reason: {run.label}/report.html",
+    )
 
 
 def _plan(search: SearchSettings, tuned: Tunable, seed: int) -> StudyPlan:
