@@ -108,9 +108,7 @@ def run_task(objective: Objective, task: Task) -> Iterator[Message]:
     A trial that is to go on but has left nothing in its folder can only begin anew: its scores come again, from
     the first. Whoever records them knows those already.
     """
-    if (
-        task.trial.epochs_done >= task.until_epoch
-    ):  # its process died between its last score and the word that it is done
+    if task.trial.epochs_done >= task.until_epoch:  # its process died after its last score, before it said so
         yield Done(number=task.trial.number)
         return
     trial = _from_what_is_left(task.trial)
