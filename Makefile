@@ -1,6 +1,8 @@
 # Six targets; each sets up what it needs in .venv inside this checkout.
 PYTHON ?= python3
 BIN := .venv/bin
+# One test process a core, each of one thread: two threads beside another process were measured ten times slower.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
 
 .PHONY: help demo test test-all notebook check clean
 
@@ -18,10 +20,10 @@ demo: .venv/.installed  ## Set everything up and see it work on embedded data
 	$(BIN)/trialwise demo
 
 test: .venv/.installed check  ## Set everything up, check the house, run the tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: .venv/.installed check  ## The same with the slow tests
-	$(BIN)/python -m pytest -m ''
+	$(PYTEST) -m ''
 
 notebook: .venv/.installed  ## Execute the notebook, small and offline
 	$(BIN)/jupytext --to ipynb --execute --output notebooks/ML_Optimization.ipynb notebooks/ML_Optimization.py

@@ -38,7 +38,8 @@ def test_the_winner_of_a_study_is_backtested_and_the_verdict_counts_all_tried(sh
     assert tuned["n_trials"] == 9
     assert tuned["counts"]["pruned"] >= 1
     assert tuned["default"]["number"] == 0
-    assert tuned["best"]["value"] <= tuned["default"]["value"] <= 1.0
+    assert max(tuned["best"]["value"], tuned["default"]["value"]) <= 1.0
+    assert tuned["gain"] >= 0, "named by the mean over fresh seeds, the default among those that may be named"
     assert tuned["n_train"] == 320
     page = Path("tuned/report.html").read_text()
     assert "Tuning on IBM" in page

@@ -31,7 +31,9 @@ def demo(*, seed: int = 0, out: Path | None = None, watch: Watch = unwatched) ->
     check_out(out)
     folder = out or fresh_folder("demo")
     quadratic = optimize("quadratic", trials=25, seed=seed, out=folder / "functions", watch=watch)
-    digits = tune_images("digits", search={"trials": 9}, seed=seed, out=folder / "images", watch=watch)
+    digits = tune_images(
+        "digits", settings={"epochs": 12}, search={"trials": 9}, seed=seed, out=folder / "images", watch=watch
+    )
     evaluate(digits, watch=watch)
     apple = backtest(seed=seed, out=folder / "prices", watch=watch)
     names = {"functions": quadratic, "images": digits, "prices": apple}

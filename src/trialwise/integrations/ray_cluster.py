@@ -85,6 +85,7 @@ def own_modules(code: Path) -> dict[str, bytes]:
             continue
         path = Path(file).absolute()
         is_installed = "site-packages" in path.parts or path.is_relative_to(sys.prefix)
-        if path.suffix == ".py" and path.is_relative_to(code.absolute()) and not is_installed:
+        is_own = path.suffix == ".py" and path.is_relative_to(code.absolute()) and not is_installed
+        if is_own and path.is_file():  # some modules of torch claim a file that is not there
             found[str(path.relative_to(code.absolute()))] = path.read_bytes()
     return found
