@@ -3,7 +3,7 @@
 import logging
 import socket
 import sys
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
 import ray
@@ -21,14 +21,15 @@ def connect(cluster: ClusterSettings) -> bool:
         return False
     _check_address(cluster.ray)
     try:
-        ray.init(address=cluster.ray, logging_level=logging.ERROR, log_to_driver=True)
+        with redirect_stdout(sys.stderr):  # a node that has just died is reported at once
+            ray.init(address=cluster.ray, logging_level=logging.ERROR, log_to_driver=True)
+            _all_logs_to_stderr()
     except (Exception, SystemExit) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise WorkError(
             f"--ray {cluster.ray}: no Ray cluster can be reached: {said[0]}",
             hint="on its first machine: ray start --head; the same versions of Ray and Python everywhere",
         ) from None
-    _all_logs_to_stderr()
     return True
 
 
