@@ -33,6 +33,12 @@ def connect(cluster: ClusterSettings) -> bool:
     return True
 
 
+def disconnect() -> None:
+    """Leave the cluster; what Ray still has to say of its nodes goes to stderr."""
+    with redirect_stdout(sys.stderr):
+        ray.shutdown()
+
+
 def _all_logs_to_stderr() -> None:
     """Keep what Ray prints of its nodes ("marked dead") off stdout, where the data goes; it has no setting for that."""
     with suppress(ImportError):

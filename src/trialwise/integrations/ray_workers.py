@@ -13,7 +13,7 @@ from ray.exceptions import ActorDiedError, OutOfMemoryError, RayError, RayTaskEr
 
 from trialwise.base.errors import UserError, WorkError
 from trialwise.base.files import replacing
-from trialwise.integrations.ray_cluster import connect, own_modules, room_for_trials
+from trialwise.integrations.ray_cluster import connect, disconnect, own_modules, room_for_trials
 from trialwise.integrations.ray_nodes import Shipment, Worker, package_versions
 from trialwise.integrations.trial_archives import TrialArchives
 from trialwise.tuning.settings import ClusterSettings
@@ -241,7 +241,7 @@ class RayPool:
 
     def _disconnect(self) -> None:
         if self._is_ours:
-            ray.shutdown()
+            disconnect()
 
 
 class _Place:
