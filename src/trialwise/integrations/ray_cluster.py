@@ -4,6 +4,7 @@ import logging
 import socket
 import sys
 from contextlib import redirect_stdout, suppress
+from functools import cache
 from pathlib import Path
 
 import ray
@@ -21,9 +22,9 @@ def connect(cluster: ClusterSettings) -> bool:
         return False
     _check_address(cluster.ray)
     try:
-        with redirect_stdout(sys.stderr):  # a node that has just died is reported at once
-            ray.init(address=cluster.ray, logging_level=logging.ERROR, log_to_driver=True)
+        with redirect_stdout(sys.stderr):
             _all_logs_to_stderr()
+            ray.init(address=cluster.ray, logging_level=logging.ERROR, log_to_driver=True)
     except (Exception, SystemExit) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise WorkError(
@@ -39,16 +40,14 @@ def disconnect() -> None:
         ray.shutdown()
 
 
+@cache
 def _all_logs_to_stderr() -> None:
     """Keep what Ray prints of its nodes ("marked dead") off stdout, where the data goes; it has no setting for that."""
-    with suppress(ImportError):
-        from ray._private.ray_logging import global_worker_stdstream_dispatcher
-        from ray._private.worker import print_to_stdstream
+    with suppress(ImportError, AttributeError):
+        from ray._private import worker
 
-        global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
-        global_worker_stdstream_dispatcher.add_handler(
-            "ray_print_logs", lambda data: print_to_stdstream({**data, "is_err": True}, ignore_prefix=False)
-        )
+        as_ray_prints = worker.print_to_stdstream
+        worker.print_to_stdstream = lambda data, ignore_prefix: as_ray_prints({**data, "is_err": True}, ignore_prefix)
 
 
 def _check_address(address: str) -> None:
