@@ -19,7 +19,7 @@ app = App(
 app.command(
     "trialwise.cli.demo:demo",
     name="demo",
-    help="See all of it work on embedded data, in about half a minute, ending in one report.",
+    help="See all of it work on embedded data, in less than a minute, ending in one report.",
 )
 app.command(
     "trialwise.cli.functions:optimize",

@@ -5,7 +5,7 @@ from trialwise.cli.output import give, watching
 
 
 def demo(*, output: Output = Output()) -> None:  # noqa: B008
-    """See all of it work on embedded data, in about half a minute, ending in one report."""
+    """See all of it work on embedded data, in less than a minute, ending in one report."""
     from trialwise import api
 
     with watching() as watch:
