@@ -23,6 +23,7 @@ EXTRAS = {
     "parquet": ("pyarrow", "images in Parquet files, study export --to FILE.parquet"),
     "postgres": ("psycopg", "--storage postgresql://..."),
     "dashboard": ("optuna_dashboard", "study dashboard"),
+    "ray": ("ray", "--ray ADDRESS"),
     "notebook": ("jupytext", "make notebook"),
 }
 

@@ -22,9 +22,10 @@ from trialwise.tuning.belief import Belief
 from trialwise.tuning.budgets import Budget, check_epochs
 from trialwise.tuning.confirmation import DEFAULT, Confirming
 from trialwise.tuning.driver import StudyOver, StudyPlan, run_study
+from trialwise.tuning.earlier_proposals import Proposals
 from trialwise.tuning.goals import check_note, parse_goal
 from trialwise.tuning.rungs import Direction
-from trialwise.tuning.samplers import choose_sampler
+from trialwise.tuning.samplers import SamplerName, choose_sampler
 from trialwise.tuning.settings import SearchSettings
 from trialwise.tuning.spaces import Space
 from trialwise.tuning.studies import Study, TrialRecord
@@ -144,9 +145,9 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
     start = time.perf_counter()
     search = search_of(run)
     beginning = beginning_of(run, search.from_study, tuned.space, tuned.direction, tuned.default)
-    plan = dataclasses.replace(_plan(search, tuned, run.seed), proposals=beginning.proposals if beginning else None)
-    goal = parse_goal(search.also) if search.also else None
     choice = choose_sampler(search.sampler, tuned.space, pruning=tuned.max_epochs > 1)
+    plan = _plan(search, tuned, run.seed, choice.name, beginning.proposals if beginning else None)
+    goal = parse_goal(search.also) if search.also else None
     facts = {
         "max_epochs": tuned.max_epochs,
         "sampler": choice.name,
@@ -198,14 +199,17 @@ def _nothing_found(run: RunFolder, records: list[TrialRecord]) -> WorkError:
     )
 
 
-def _plan(search: SearchSettings, tuned: Tunable, seed: int) -> StudyPlan:
+def _plan(
+    search: SearchSettings, tuned: Tunable, seed: int, sampler: SamplerName, proposals: Proposals | None
+) -> StudyPlan:
     return StudyPlan(
         budget=_budget(search),
         max_epochs=tuned.max_epochs,
         first_rung=tuned.first_rung,
         lockstep=search.lockstep,
         direction=tuned.direction,
-        sampler=choose_sampler(search.sampler, tuned.space, pruning=tuned.max_epochs > 1).name,
+        sampler=sampler,
+        proposals=proposals,
         seed=seed,
         deterministic=tuned.deterministic,
         trial_minutes=search.trial_minutes,

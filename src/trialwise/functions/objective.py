@@ -77,13 +77,18 @@ def check_objective(function: Callable[..., Any], reference: str) -> None:
     Raises:
         UserError: With the two lines that it should begin with.
     """
+    hint = "def objective(config, trial): ... for epoch in trial.remaining_epochs(): ... yield score"
+    _check_call(function, reference, ({}, None), {}, named="a configuration and a trial", hint=hint)
+
+
+def _check_call(
+    function: Callable[..., Any], reference: str, in_order: tuple, by_name: dict[str, Any], *, named: str, hint: str
+) -> None:
+    """Refuse a function that does not take these arguments."""
     try:
-        inspect.signature(function).bind({}, None)
+        inspect.signature(function).bind(*in_order, **by_name)
     except TypeError as error:
-        raise UserError(
-            f"{reference} cannot be called with a configuration and a trial: {error}",
-            hint="def objective(config, trial): ... for epoch in trial.remaining_epochs(): ... yield score",
-        ) from None
+        raise UserError(f"{reference} cannot be called with {named}: {error}", hint=hint) from None
     except ValueError:  # a builtin without a signature: the first call will tell
         pass
 
@@ -95,14 +100,8 @@ def load_function(reference: str, space: Space, folder: Path) -> Callable[..., A
         UserError: As `load_callable`, or it does not take them.
     """
     function = load_callable(reference, folder)
-    try:
-        inspect.signature(function).bind(**dict.fromkeys(space))
-    except TypeError as error:
-        raise UserError(
-            f"{reference} cannot be called with {', '.join(space)}: {error}", hint="the space's names are its arguments"
-        ) from None
-    except ValueError:  # a builtin without a signature: the first call will tell
-        pass
+    hint = "the space's names are its arguments"
+    _check_call(function, reference, (), dict.fromkeys(space), named=", ".join(space), hint=hint)
     return function
 
 

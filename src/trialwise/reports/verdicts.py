@@ -4,13 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trialwise.reports.study_words import (
+    SIGNIFICANT,
     chance_words,
     default_on_test_words,
     gain_words,
     unit_of,
 )
-
-SIGNIFICANT = 0.05
 
 
 def verdict(kind: str, result: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -> str:

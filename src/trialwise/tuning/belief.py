@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from trialwise.base.seeds import numpy_generator
 from trialwise.statistics.selection import ConfirmedGain, LargestByChance, compare_best, confirm_gain, correct_best
 from trialwise.tuning.confirmation import DEFAULT, Rerun, rerun_folder
+from trialwise.tuning.ledger import trial_folder
 from trialwise.tuning.rungs import Direction
 from trialwise.tuning.studies import TrialRecord
 from trialwise.tuning.validation_rows import ValidationRows, load_rows, same_rows
@@ -133,8 +134,8 @@ def _largest_by_chance(folder: Path, records: Sequence[TrialRecord], sign: float
     """The test of all that was tried against the default; what was pruned counts too, since it was looked at."""
     ended = [record for record in records[1:] if record.state == "complete"]
     ended += [record for record in records[1:] if record.state == "pruned"][:MOST_COMPARED]
-    default = load_rows(_trial_folder(folder, DEFAULT))
-    tried = [rows for record in ended if (rows := load_rows(_trial_folder(folder, record.number))) is not None]
+    default = load_rows(trial_folder(folder, DEFAULT))
+    tried = [rows for record in ended if (rows := load_rows(trial_folder(folder, record.number))) is not None]
     scores_NT = same_rows([default, *tried])
     if default is None or scores_NT is None or not tried:
         return None
@@ -211,9 +212,5 @@ def _tested(
 
 def _rows_of(folder: Path, record: TrialRecord) -> ValidationRows | None:
     """The rows behind a trial's value; None where they are missing or of another epoch."""
-    rows = load_rows(_trial_folder(folder, record.number))
+    rows = load_rows(trial_folder(folder, record.number))
     return rows if rows is not None and rows.epoch == max(record.scores, default=0) else None
-
-
-def _trial_folder(folder: Path, number: int) -> Path:
-    return folder / "trials" / f"{number:04d}"
