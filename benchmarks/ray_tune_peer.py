@@ -25,6 +25,7 @@ def ray_tune(
     epochs: int,
     first_rung: int = 1,
     seconds: float | None = None,
+    target: float | None = None,
     workers: int = 2,
     seed: int = 0,
 ) -> Curve:
@@ -37,6 +38,7 @@ def ray_tune(
         epochs: Of a trial that is never pruned.
         first_rung: ASHA's grace period.
         seconds: The study ends then; None for no limit.
+        target: A score that ends the study; None for none.
         workers: Trials at once, of one processor each.
         seed: Of the searcher and, with its number, of each trial.
     """
@@ -49,6 +51,18 @@ def ray_tune(
 
     start = time.perf_counter()
     curve: Curve = []
+
+    class Had(tune.Stopper):
+        """Ends all trials once one had the target."""
+
+        done = False
+
+        def __call__(self, trial_id, result):
+            self.done |= target is not None and result.get("score", 0.0) >= target
+            return self.done
+
+        def stop_all(self):
+            return self.done
 
     class Best(tune.Callback):
         """Notes the best score when the driver hears of it, as for the other peers."""
@@ -72,7 +86,7 @@ def ray_tune(
                     search_alg=ConcurrencyLimiter(OptunaSearch(seed=seed), max_concurrent=workers),
                     scheduler=ASHAScheduler(max_t=epochs, grace_period=first_rung, reduction_factor=3),
                 ),
-                run_config=tune.RunConfig(storage_path=f"{folder}/results", callbacks=[Best()], verbose=0),
+                run_config=tune.RunConfig(storage_path=f"{folder}/results", callbacks=[Best()], verbose=0, stop=Had()),
             )
             tuner.fit()
     finally:
