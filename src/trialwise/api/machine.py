@@ -23,6 +23,8 @@ EXTRAS = {
     "parquet": ("pyarrow", "images in Parquet files, study export --to FILE.parquet"),
     "postgres": ("psycopg", "--storage postgresql://..."),
     "dashboard": ("optuna_dashboard", "study dashboard"),
+    "mlflow": ("mlflow", "log --mlflow URI"),
+    "tensorboard": ("tensorboard", "log --tensorboard FOLDER"),
     "ray": ("ray", "--ray ADDRESS"),
     "notebook": ("jupytext", "make notebook"),
 }
@@ -151,6 +153,6 @@ def _extra(extra: str) -> Check:
         return Check(
             name=f"extra {extra}", ok=True, found="not installed", hint=f"{use}: pip install trialwise[{extra}]"
         )
-    return Check(
-        name=f"extra {extra}", ok=True, found=f"{package} {metadata.version(package.replace('_', '-'))}: {use}"
-    )
+    distribution = {"mlflow": "mlflow-skinny"}.get(package, package)  # which the whole of MLflow brings as well
+    found = f"{package} {metadata.version(distribution.replace('_', '-'))}: {use}"
+    return Check(name=f"extra {extra}", ok=True, found=found)

@@ -142,6 +142,11 @@ app.command(
     name="completion",
     help="Print what bash, zsh or fish needs to complete commands and options.",
 )
+app.command(
+    "trialwise.cli.tracking:log",
+    name="log",
+    help="Add a run, and every trial of a study, to MLflow or TensorBoard.",
+)
 app.command("trialwise.cli.studies:report", name="report", help="Make the report again, from run folders alone.")
 
 
