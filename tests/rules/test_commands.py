@@ -26,6 +26,7 @@ def test_all_verbs_are_there():
         "report",
         "tune",
         "image ablate",
+        "image card",
         "image compare",
         "image evaluate",
         "image explain",

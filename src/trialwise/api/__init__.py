@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from trialwise.api.demonstration import demo
     from trialwise.api.functions import optimize
     from trialwise.api.images.ablation import ablate
+    from trialwise.api.images.card import card
     from trialwise.api.images.comparison import compare
     from trialwise.api.images.evaluation import evaluate
     from trialwise.api.images.explanation import explain
@@ -30,6 +31,7 @@ _HOMES = {
     "doctor": "machine",
     "optimize": "functions",
     "ablate": "images.ablation",
+    "card": "images.card",
     "compare": "images.comparison",
     "evaluate": "images.evaluation",
     "explain": "images.explanation",
@@ -70,6 +72,7 @@ __all__ = [
     "ablate",
     "ablate_prices",
     "backtest",
+    "card",
     "compare",
     "compare_study_runs",
     "demo",

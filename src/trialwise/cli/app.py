@@ -64,6 +64,11 @@ image.command(
     help="Write a trained model as a file that other programs can run, checked to give the same answers.",
 )
 image.command(
+    "trialwise.cli.image_use:card",
+    name="card",
+    help="Write a trained model's card, as Hugging Face shows it: only what was measured.",
+)
+image.command(
     "trialwise.cli.image_use:predict",
     name="predict",
     help="Classify images with a trained model: CSV on stdout, or one JSON document.",

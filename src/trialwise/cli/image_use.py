@@ -1,4 +1,4 @@
-"""`trialwise image explain`, `trialwise image predict` and `trialwise image export`."""
+"""`trialwise image explain`, `predict`, `export` and `card`."""
 
 import csv
 import dataclasses
@@ -124,6 +124,27 @@ def export(
         f"{found['largest_difference']:.1g}",
     ]
     give(found, "\n".join(lines), json=output.json)
+
+
+@Parameter(name="*")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CardOutput(Output):
+    """What every command takes, where the result is a page."""
+
+    out: Annotated[Path | None, Parameter(help="File to write; left out, README.md in the run folder")] = None
+
+
+def card(run: Run, /, *, output: CardOutput = CardOutput()) -> None:
+    """Write a trained model's card, with the front matter of Hugging Face: only what was measured.
+
+    There is a test result where image evaluate was run, and none before. --seed changes nothing.
+    """
+    from trialwise import api
+
+    found = api.card(run, out=output.out)
+    test = found["test"]
+    said = f"with its test accuracy of {test['accuracy']:.2%}" if test else "without a test result: none was measured"
+    give(found, f"model card, {said}: {found['file']}", json=output.json)
 
 
 def _stream(run: Path, paths: tuple[str, ...], top: int, table: TextIO) -> None:
