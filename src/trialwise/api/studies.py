@@ -9,8 +9,8 @@ from typing import Any
 
 from trialwise.api.clusters import move_cluster
 from trialwise.api.runs import Watch, unwatched
+from trialwise.api.searches import search_of, search_record
 from trialwise.api.study_places import is_running, move_storage, seen_study, storage_of
-from trialwise.api.tuning import search_of, search_record
 from trialwise.base.errors import TrialwiseError, UserError
 from trialwise.base.files import runs_folder
 from trialwise.base.runs import RunFolder
