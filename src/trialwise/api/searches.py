@@ -94,6 +94,8 @@ def plan_of(
         seed=seed,
         deterministic=tuned.deterministic,
         trial_minutes=search.trial_minutes,
+        # Where the default is not run again on fresh seeds, its trial's model is the one to compare with.
+        keep_default=tuned.keep_default is not None and not end_of(search, tuned).confirming.top,
     )
 
 

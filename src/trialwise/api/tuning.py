@@ -17,13 +17,15 @@ from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder
 from trialwise.reports.study_sentences import transfer_sentences
 from trialwise.tuning.belief import Belief
+from trialwise.tuning.budgets import Spent, used_up
 from trialwise.tuning.confirmation import DEFAULT
-from trialwise.tuning.driver import StudyOver, StudyPlan, run_study
+from trialwise.tuning.driver import SECONDS_ATTR, StudyOver, StudyPlan, run_study
 from trialwise.tuning.goals import parse_goal
 from trialwise.tuning.samplers import choose_sampler
 from trialwise.tuning.settings import SearchSettings
 from trialwise.tuning.studies import Study, TrialRecord
 from trialwise.tuning.tasks import Pool
+from trialwise.tuning.winner import best_record
 from trialwise.tuning.workers import InlinePool, ProcessPool
 
 
@@ -64,6 +66,7 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
             watch(Part(name=tuned.name, total=search.trials))
             with closing(_pool(run, search, tuned, watch)) as pool:
                 facts |= {"workers": pool.capacity}
+                _say_if_used_up(study, plan, watch)
                 over = _run_trials(study, tuned, plan, pool, watch)
                 confirm_best(run, study.records(), end, pool, watch)
         except KeyboardInterrupt:
@@ -87,6 +90,24 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
     if best is None:
         raise nothing_found(run, records)
     return run
+
+
+def _say_if_used_up(study: Study, plan: StudyPlan, watch: Watch) -> None:
+    """Say so where a study that goes on has no budget left for another trial."""
+    records = study.records()
+    if not records:
+        return
+    best = best_record(records, plan.direction)
+    spent = Spent(
+        trials=len(records),
+        epochs=sum(len(record.scores) for record in records),
+        seconds=float(study.optuna.user_attrs.get(SECONDS_ATTR, 0.0)),
+        best=(best.number, best.value) if best is not None and best.value is not None else None,
+    )
+    is_open = any(record.state == "paused" for record in records)
+    text = used_up(plan.budget, spent, plan.direction, is_open=is_open, first_rung=plan.first_rung)
+    if text is not None:
+        watch(Note(text=text))
 
 
 def _run_trials(study: Study, tuned: Tunable, plan: StudyPlan, pool: Pool, watch: Watch) -> StudyOver | None:

@@ -49,6 +49,7 @@ class StudyPlan:
         deterministic: Whether one configuration is known to give one score always.
         trial_minutes: A trial that gives no score for so long is ended; None for no limit.
         proposals: What an earlier study proposes, if one is to be started from.
+        keep_default: Whether the folder of the untuned default stays when another trial is better.
     """
 
     budget: Budget
@@ -63,6 +64,7 @@ class StudyPlan:
     deterministic: bool = False
     trial_minutes: float | None = None
     proposals: Proposals | None = None
+    keep_default: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -112,17 +114,16 @@ def run_study(
         default: The untuned configuration, tried first.
 
     Raises:
-        UserError: The budget cannot hold one tuned trial and the default.
+        UserError: The budget of a new study cannot hold one tuned trial and the default.
         WorkError: The first trials all failed with the same error; with the traceback of the first.
     """
-    check_epochs(plan.budget, plan.max_epochs, with_default=default is not None)
-    with_clock = plan.budget.minutes is not None
+    if not study.n_asked():  # one that goes on may have been given less than it has used
+        check_epochs(plan.budget, plan.max_epochs, with_default=default is not None)
     driver = _Driver(study, space, plan, pool, default)
     try:
         yield from driver.run()
     finally:
-        if with_clock:
-            driver.note_seconds()
+        driver.note_seconds()
 
 
 class _Driver:
@@ -130,7 +131,7 @@ class _Driver:
 
     def __init__(self, study: Study, space: Space, plan: StudyPlan, pool: Pool, default: Config | None) -> None:
         self._study, self._space, self._plan, self._pool, self._default = study, space, plan, pool, default
-        self._ledger = Ledger(study, plan.direction)
+        self._ledger = Ledger(study, plan.direction, kept=(0,) if plan.keep_default else ())
         self._sampler = sampler_for_each_trial(plan.sampler, plan.seed, deterministic=plan.deterministic)
         if plan.proposals is not None:
             self._sampler = plan.proposals.before(self._sampler)
@@ -268,9 +269,14 @@ class _Driver:
     def _look_at_the_budget(self) -> None:
         if self._order.over not in (None, "trials"):
             return
-        if self._plan.budget.minutes is not None and time.monotonic() - self._noted > SECONDS_BETWEEN_NOTES:
+        if time.monotonic() - self._noted > SECONDS_BETWEEN_NOTES:  # a later session may be given minutes
             self.note_seconds()
-        spent = Spent(trials=len(self._ledger.trials), seconds=self._seconds(), best=self._ledger.best)
+        spent = Spent(
+            trials=len(self._ledger.trials),
+            epochs=self._ledger.n_epochs,
+            seconds=self._seconds(),
+            best=self._ledger.best,
+        )
         over = reached(
             self._plan.budget,
             spent,

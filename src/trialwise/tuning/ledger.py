@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,8 +41,16 @@ class LedgerTrial:
 class Ledger:
     """All trials of a study by number, what they used, which are open and which is the best."""
 
-    def __init__(self, study: Study, direction: Direction) -> None:
+    def __init__(self, study: Study, direction: Direction, *, kept: Collection[int] = ()) -> None:
+        """Read the record.
+
+        Args:
+            study: Where it is.
+            direction: Whether the lowest or the highest value is the best.
+            kept: The trials whose folders stay once they are complete, even where they are not the best.
+        """
         self._study = study
+        self._kept = kept
         self._direction: Direction = direction
         self.trials: dict[int, LedgerTrial] = {}
         self.open: set[int] = set()
@@ -108,6 +117,8 @@ class Ledger:
             self.best = (number, value)
 
     def _delete(self, number: int) -> None:
+        if number in self._kept and self.trials[number].state == "complete":
+            return
         with suppress(FileNotFoundError):
             shutil.rmtree(trial_folder(self._study.folder, number))
 

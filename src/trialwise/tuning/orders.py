@@ -145,7 +145,7 @@ class Lockstep(_Finishing):
                 self._compare(self._halving.rungs[self._rung])
                 self._rung += 1
             elif not self._next_batch():
-                return None
+                return self._finish(running)  # trials wait still where a later session was given less
             if self._rung < len(self._halving.rungs):
                 self._fill(self._halving.rungs[self._rung])
         if not self._waiting:
@@ -156,8 +156,8 @@ class Lockstep(_Finishing):
         """Nothing to do: a rung is looked at when all are there."""
 
     def settled(self, running: Mapping[int, int]) -> bool:
-        """Between two batches alone, whatever the number of workers."""
-        return not self._waiting and not running and (not self._batch or self._rung >= len(self._halving.rungs) - 1)
+        """Between two batches alone, whatever the number of workers, and however often the study was killed."""
+        return not self._waiting and not running and not self._ledger.open
 
     def _next_batch(self) -> bool:
         first = self._batch.stop
