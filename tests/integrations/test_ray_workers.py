@@ -17,7 +17,8 @@ from trialwise.base.runs import RunFolder
 from trialwise.functions.objective import OwnObjective
 from trialwise.tuning.settings import ClusterSettings
 from trialwise.tuning.spaces import Float
-from trialwise.tuning.tasks import Done, Score, Task, run_all
+from trialwise.tuning.task_lists import run_all
+from trialwise.tuning.tasks import Begun, Done, Score, Task
 from trialwise.tuning.trials import Trial
 
 if importlib.util.find_spec("ray") is None:
@@ -133,6 +134,7 @@ def test_a_pool_on_a_cluster_does_what_every_pool_does(cluster, model, tmp_path)
         assert "raise ValueError" in failure.traceback
 
         pool.start(task(4, 0.125))
+        assert pool.receive() == Begun(number=4)
         assert pool.receive(0.2) is None
         pool.stop(4)
         assert pool.receive() is None
@@ -144,6 +146,7 @@ def test_a_pool_on_a_cluster_does_what_every_pool_does(cluster, model, tmp_path)
         assert sorted(path.name for path in (tmp_path / "shared" / "one").iterdir()) == ["trials.0002"]
 
         pool.start(task(2, 1.0, until=9, done=3))
+        assert isinstance(pool.receive(), Begun)
         assert isinstance(pool.receive(), Score)
         replace_node(cluster)
         replace_node(cluster)

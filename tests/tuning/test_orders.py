@@ -12,7 +12,7 @@ from trialwise.base.errors import UserError
 from trialwise.tuning.budgets import Budget
 from trialwise.tuning.studies import Study
 from trialwise.tuning.winner import best_record, counts
-from trialwise.tuning.workers import ProcessPool
+from trialwise.tuning.workers import InlinePool, ProcessPool
 
 
 def asynchronous(**budget):
@@ -180,6 +180,33 @@ def test_a_trial_that_hangs_is_ended_with_its_reason_and_the_study_goes_on(tmp_p
     assert first.notes["reason"].startswith("no sign of life for 0.1 minutes, after epoch ")
     assert over.stopped_by == "trials"
     assert counts(study.records())["complete"] >= 1
+
+
+class LongInComing(InlinePool):
+    """A pool whose every process takes longer to start than a trial may be silent."""
+
+    def __init__(self, objective, seconds):
+        super().__init__(objective)
+        self._seconds = seconds
+        self._ready = 0.0
+
+    def start(self, task):
+        super().start(task)
+        self._ready = time.monotonic() + self._seconds
+
+    def receive(self, timeout_seconds=None):
+        left = self._ready - time.monotonic()
+        if left > 0 and timeout_seconds is not None and timeout_seconds < left:
+            time.sleep(timeout_seconds)
+            return None
+        time.sleep(max(0.0, left))
+        return super().receive()
+
+
+def test_a_trial_that_waits_for_a_process_or_a_node_is_not_silent(tmp_path):
+    plan = dataclasses.replace(PLAN, budget=Budget(trials=3), trial_minutes=0.002)
+    study, _, _ = run(tmp_path, plan, pool=LongInComing(Falling(), 0.3))
+    assert counts(study.records())["failed"] == 0
 
 
 def test_a_study_can_be_given_more(tmp_path):

@@ -107,6 +107,7 @@ def end_of(search: SearchSettings, tuned: Tunable) -> StudyEnd:
         max_epochs=tuned.max_epochs,
         has_default=tuned.default is not None,
         deterministic=tuned.deterministic or not tuned.confirmable,
+        trial_minutes=search.trial_minutes,
     )
 
 

@@ -1,6 +1,5 @@
 """Look at the studies in the runs folder, and go on with one."""
 
-import dataclasses
 import importlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -9,13 +8,14 @@ from typing import Any
 
 from trialwise.api.clusters import move_cluster
 from trialwise.api.runs import Watch, unwatched
-from trialwise.api.searches import search_of
 from trialwise.api.study_places import is_running, move_storage, seen_study, storage_of
 from trialwise.base.errors import TrialwiseError, UserError
 from trialwise.base.files import runs_folder
 from trialwise.base.runs import RunFolder
+from trialwise.base.settings import fill
 from trialwise.reports.verdicts import verdict
 from trialwise.tuning.rungs import Direction
+from trialwise.tuning.settings import SearchSettings
 from trialwise.tuning.studies import JOURNAL, TrialRecord
 from trialwise.tuning.winner import best_record, counts
 
@@ -69,8 +69,9 @@ def resume(
     given = {"trials": trials, "epochs_total": epochs_total, "minutes": minutes}
     given |= {"until_plateau": until_plateau, "target": target}
     limits = {name: limit for name, limit in given.items() if limit is not None}
-    dataclasses.replace(search_of(opened), **limits)  # refuses what cannot be
-    opened.record["settings"] = opened.settings | {"search": opened.settings["search"] | limits}
+    search = opened.settings["search"] | limits
+    fill(SearchSettings, search)  # refuses what cannot be
+    opened.record["settings"] = opened.settings | {"search": search}
     # Imported now, so that looking at studies does not wait for torch.
     module, continues = KINDS[opened.kind]
     return getattr(importlib.import_module(f"trialwise.api.{module}"), continues)(opened, watch)

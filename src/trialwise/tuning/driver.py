@@ -4,7 +4,6 @@ import dataclasses
 import math
 import re
 import time
-from collections import Counter
 from collections.abc import Generator, Iterator
 from typing import Literal
 
@@ -18,6 +17,7 @@ from trialwise.tuning.ledger import Ledger, LedgerTrial, trial_folder
 from trialwise.tuning.orders import Asynchronous, Halving, Lockstep, Order, Step
 from trialwise.tuning.rungs import Direction, rung_epochs
 from trialwise.tuning.samplers import SamplerName, sampler_for_each_trial
+from trialwise.tuning.silences import Losses, Silences
 from trialwise.tuning.spaces import Space, missing
 from trialwise.tuning.studies import Study
 from trialwise.tuning.tasks import Done, Failure, Message, Pool, Score, Task
@@ -25,8 +25,6 @@ from trialwise.tuning.trials import Config, Trial
 from trialwise.tuning.views import PausedAsPruned
 
 BATCH_OF_TRIALS = 9  # as measured best for lockstep halving: 9 trials, then 3, then 1
-MAX_LOSSES = 3  # a trial whose process died this often in a row without a new score is given up
-MAX_KILLS = 20  # the same where somebody else killed it
 SAME_ERRORS = 3  # the study stops when this many first trials fail alike
 SECONDS_ATTR = "trialwise:seconds"  # the wall time of all sessions, on the study's own record
 SECONDS_BETWEEN_NOTES = 10.0
@@ -136,9 +134,7 @@ class _Driver:
         if plan.proposals is not None:
             self._sampler = plan.proposals.before(self._sampler)
         self._running: dict[int, int] = {}  # the epochs until which each runs
-        self._last_sign: dict[int, float] = {}
-        self._losses: Counter[int] = Counter()
-        self._kills: Counter[int] = Counter()
+        self._silences, self._losses = Silences(plan.trial_minutes), Losses()
         self._seconds_before = float(study.optuna.user_attrs.get(SECONDS_ATTR, 0.0))
         self._start = self._noted = time.monotonic()
         rungs = rung_epochs(plan.max_epochs, first=plan.first_rung, eta=plan.eta)
@@ -205,16 +201,15 @@ class _Driver:
             folder=trial_folder(self._study.folder, record.number),
         )
         self._running[step.number] = step.until_epoch
-        self._last_sign[step.number] = time.monotonic()
         self._pool.start(Task(trial=trial, config=record.config, until_epoch=step.until_epoch))
 
     def _heard(self, message: Message) -> Iterator[TrialEvent]:
         trial = self._ledger.trials[message.number]
-        self._last_sign[trial.number] = time.monotonic()
+        self._silences.hear(message)
         match message:
             case Score(epoch=epoch, score=score):
                 if self._ledger.score(message):
-                    self._losses[trial.number] = self._kills[trial.number] = 0
+                    self._losses.forget(trial.number)
                     yield _event("score", trial, epoch=epoch, score=score)
             case Done():
                 del self._running[trial.number]
@@ -229,35 +224,24 @@ class _Driver:
     def _failed(self, failure: Failure) -> Iterator[TrialEvent]:
         number = failure.number
         until = self._running.pop(number)
-        reason = failure.reason
-        if failure.lost:
-            deaths, most = (self._kills, MAX_KILLS) if failure.blameless else (self._losses, MAX_LOSSES)
-            deaths[number] += 1
-            if deaths[number] < most:
-                self._begin(Step(number, until))  # it goes on from its checkpoint
-                return
-            reason = f"{reason}, {most} times in a row"
+        reason = self._losses.reason_to_end(failure)
+        if reason is None:
+            self._begin(Step(number, until))  # it goes on from its checkpoint
+            return
         trial = self._ledger.end(number, "failed", reason=reason)
         self._stop_if_all_fail_alike(failure)
         yield _event("failed", trial, reason=reason)
 
     def _hung(self) -> Iterator[TrialEvent]:
         """End the trials that gave no sign of life for too long."""
-        limit = self._plan.trial_minutes
-        if limit is None:
-            return
-        for number in [n for n in self._running if time.monotonic() - self._last_sign[n] >= 60 * limit]:
+        for number in self._silences.too_long():
             self._pool.stop(number)
-            epochs = self._ledger.trials[number].epochs
-            reason = f"no sign of life for {limit:g} minutes, after epoch {epochs} (--trial-minutes)"
-            yield from self._failed(Failure(number=number, reason=reason))
+            self._silences.forget(number)
+            yield from self._failed(self._silences.failure(number, self._ledger.trials[number].epochs))
 
     def _seconds_to_wait(self) -> float | None:
         """Until the first running trial has been silent for too long, or time is up."""
-        waits = []
-        if self._plan.trial_minutes is not None:
-            oldest = min(self._last_sign[number] for number in self._running)
-            waits.append(oldest + 60 * self._plan.trial_minutes - time.monotonic())
+        waits = [left] if (left := self._silences.seconds_left()) is not None else []
         if self._plan.budget.minutes is not None and self._order.over in (None, "trials"):
             waits.append(60 * self._plan.budget.minutes - self._seconds())
         return max(0.0, min(waits)) if waits else None
@@ -287,6 +271,7 @@ class _Driver:
         if over is not None:
             for number in self._order.close(over, self._running):
                 self._pool.stop(number)
+                self._silences.forget(number)
                 del self._running[number]
 
     def _seconds_to_finish(self) -> float:

@@ -20,6 +20,13 @@ class Task:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Begun:
+    """Trial `number` has a place and begins, or goes on: from now on it owes signs of life."""
+
+    number: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Score:
     """Trial `number` reached `score` after `epoch` epochs."""
 
@@ -55,13 +62,15 @@ class Done:
     number: int
 
 
-Message = Score | Failure | Done
+Ending = Failure | Done
+Message = Begun | Score | Ending
 
 
 class Pool(Protocol):
     """What runs tasks, several at once.
 
-    A task's messages come in order: a `Score` for each epoch, then one `Done` or `Failure`, which frees its place.
+    A task's messages come in order: `Begun` once a process has taken it up, a `Score` for each epoch, then one
+    `Done` or `Failure`, which frees its place.
     """
 
     @property
@@ -89,25 +98,13 @@ class Pool(Protocol):
         ...
 
 
-def run_all(pool: Pool, tasks: list[Task]) -> Iterator[Message]:
-    """The messages of all tasks as they come in; as many run at once as the pool has places for."""
-    waiting, n_running = list(reversed(tasks)), 0
-    while waiting or n_running:
-        while waiting and n_running < pool.capacity:
-            pool.start(waiting.pop())
-            n_running += 1
-        message = pool.receive()
-        assert message is not None, "a pool that runs something waits for it"
-        n_running -= not isinstance(message, Score)
-        yield message
-
-
 def run_task(objective: Objective, task: Task) -> Iterator[Message]:
-    """The messages of one task: a `Score` for each epoch, then `Done` or `Failure`.
+    """The messages of one task: `Begun`, a `Score` for each epoch, then `Done` or `Failure`.
 
     A trial that is to go on but has left nothing in its folder can only begin anew: its scores come again, from
     the first. Whoever records them knows those already.
     """
+    yield Begun(number=task.trial.number)
     if task.trial.epochs_done >= task.until_epoch:  # its process died after its last score, before it said so
         yield Done(number=task.trial.number)
         return
