@@ -9,6 +9,7 @@ from trialwise.api.confirming import StudyEnd
 from trialwise.api.from_study import learnt
 from trialwise.api.study_places import checked_storage
 from trialwise.api.tunable import Tunable
+from trialwise.base.errors import UserError
 from trialwise.base.runs import RunFolder
 from trialwise.base.settings import fill
 from trialwise.tuning.budgets import Budget, check_epochs
@@ -16,7 +17,7 @@ from trialwise.tuning.confirmation import Confirming
 from trialwise.tuning.driver import StudyPlan
 from trialwise.tuning.earlier_proposals import Proposals
 from trialwise.tuning.goals import check_note, parse_goal
-from trialwise.tuning.rungs import Direction
+from trialwise.tuning.rungs import Direction, parse_first_rung
 from trialwise.tuning.samplers import SamplerName, choose_sampler
 from trialwise.tuning.settings import SearchSettings
 from trialwise.tuning.spaces import Space
@@ -62,16 +63,27 @@ def check_search(
         notes: The numbers that every trial puts on record, where that is known beforehand.
 
     Raises:
-        UserError: The sampler does not fit, the epochs do not hold one trial, the earlier study has nothing to say
-            here, or no trial would have the second goal's number.
+        UserError: The sampler or the first rung does not fit, the epochs do not hold one trial, the earlier study has
+            nothing to say here, or no trial would have the second goal's number.
     """
     known = fill(SearchSettings, search)
     choose_sampler(known.sampler, space, pruning=max_epochs > 1)
+    _check_first_rung(known, max_epochs)
     check_epochs(budget_of(known), max_epochs, with_default=default is not None)
     if known.from_study is not None:
         learnt(known.from_study, space, direction, default)
     if known.also is not None and notes is not None:
         check_note(parse_goal(known.also), dict.fromkeys(notes, 0))
+
+
+def _check_first_rung(search: SearchSettings, max_epochs: int) -> None:
+    if search.first_rung is None:
+        return
+    if max_epochs == 1:
+        raise UserError(f"--first-rung {search.first_rung}: a trial of one epoch is not compared before its end")
+    rung = parse_first_rung(search.first_rung)
+    if rung.unit == "epochs" and rung.amount > max_epochs:
+        raise UserError(f"--first-rung {search.first_rung}: expected at most {max_epochs}, the epochs of a whole trial")
 
 
 def search_of(run: RunFolder) -> SearchSettings:
@@ -83,10 +95,12 @@ def plan_of(
     search: SearchSettings, tuned: Tunable, seed: int, sampler: SamplerName, proposals: Proposals | None
 ) -> StudyPlan:
     """How the study of `tuned` goes."""
+    rung = parse_first_rung(search.first_rung) if search.first_rung else None
     return StudyPlan(
         budget=budget_of(search),
         max_epochs=tuned.max_epochs,
-        first_rung=tuned.first_rung,
+        first_rung=rung.amount if rung else tuned.first_rung,
+        rung_unit=rung.unit if rung else "epochs",
         lockstep=search.lockstep,
         direction=tuned.direction,
         sampler=sampler,

@@ -53,6 +53,7 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
         "sampler": choice.name,
         "sampler_reason": choice.reason,
         "lockstep": search.lockstep,
+        "first_rung": search.first_rung,
     }
     end = end_of(search, tuned)
     interrupted = False
@@ -105,7 +106,7 @@ def _say_if_used_up(study: Study, plan: StudyPlan, watch: Watch) -> None:
         best=(best.number, best.value) if best is not None and best.value is not None else None,
     )
     is_open = any(record.state == "paused" for record in records)
-    text = used_up(plan.budget, spent, plan.direction, is_open=is_open, first_rung=plan.first_rung)
+    text = used_up(plan.budget, spent, plan.direction, is_open=is_open, first_rung=int(plan.first_rung))
     if text is not None:
         watch(Note(text=text))
 

@@ -11,11 +11,14 @@ import optuna
 
 from trialwise.base.errors import WorkError
 from trialwise.base.seeds import child_seed
+from trialwise.tuning.asynchronous import Asynchronous
 from trialwise.tuning.budgets import Budget, Spent, StoppedBy, check_epochs, reached
 from trialwise.tuning.earlier_proposals import Proposals
+from trialwise.tuning.ladders import ladder
 from trialwise.tuning.ledger import Ledger, LedgerTrial, trial_folder
-from trialwise.tuning.orders import Asynchronous, Halving, Lockstep, Order, Step
-from trialwise.tuning.rungs import Direction, rung_epochs
+from trialwise.tuning.lockstep import Lockstep
+from trialwise.tuning.orders import Halving, Order, Step
+from trialwise.tuning.rungs import Direction, RungUnit
 from trialwise.tuning.samplers import SamplerName, sampler_for_each_trial
 from trialwise.tuning.silences import Losses, Silences
 from trialwise.tuning.spaces import Space, missing
@@ -40,7 +43,8 @@ class StudyPlan:
         direction: Whether the lowest or the highest score wins.
         sampler: Which sampler proposes.
         seed: The study's one seed.
-        first_rung: The epochs before trials are first compared.
+        first_rung: What a trial has spent when it is first compared.
+        rung_unit: In which unit.
         eta: One trial in `eta` goes on past each rung.
         lockstep: Whether trials are compared in batches, so that the table of trials does not depend on the workers.
         batch_size: In lockstep: trials proposed together and compared with each other at every rung.
@@ -55,7 +59,8 @@ class StudyPlan:
     direction: Direction
     sampler: SamplerName
     seed: int
-    first_rung: int = 1
+    first_rung: float = 1
+    rung_unit: RungUnit = "epochs"
     eta: int = 3
     lockstep: bool = False
     batch_size: int = BATCH_OF_TRIALS
@@ -129,25 +134,26 @@ class _Driver:
 
     def __init__(self, study: Study, space: Space, plan: StudyPlan, pool: Pool, default: Config | None) -> None:
         self._study, self._space, self._plan, self._pool, self._default = study, space, plan, pool, default
-        self._ledger = Ledger(study, plan.direction, kept=(0,) if plan.keep_default else ())
+        self._ledger = Ledger(study, plan.direction, unit=plan.rung_unit, kept=(0,) if plan.keep_default else ())
         self._sampler = sampler_for_each_trial(plan.sampler, plan.seed, deterministic=plan.deterministic)
         if plan.proposals is not None:
             self._sampler = plan.proposals.before(self._sampler)
-        self._running: dict[int, int] = {}  # the epochs until which each runs
+        self._running: dict[int, int] = {}  # the level of the ladder to which each runs
         self._silences, self._losses = Silences(plan.trial_minutes), Losses()
         self._seconds_before = float(study.optuna.user_attrs.get(SECONDS_ATTR, 0.0))
         self._start = self._noted = time.monotonic()
-        rungs = rung_epochs(plan.max_epochs, first=plan.first_rung, eta=plan.eta)
+        self._ladder = ladder(plan.rung_unit, first=plan.first_rung, eta=plan.eta, max_epochs=plan.max_epochs)
         halving = Halving(
-            rungs=rungs,
+            ladder=self._ladder,
             eta=plan.eta,
             direction=plan.direction,
             budget=plan.budget,
             batch_size=plan.batch_size,
             default=0 if default is not None else None,
         )
-        if len(rungs) > 1 and not plan.lockstep:
-            view = PausedAsPruned(study.storage, lambda number: number not in self._running)
+        by_rung = None if plan.rung_unit == "epochs" else self._scores_by_rung
+        if self._ladder.top and (by_rung or not plan.lockstep):
+            view = PausedAsPruned(study.storage, self._is_paused, by_rung)
             study.optuna = optuna.load_study(study_name=study.optuna.study_name, storage=view)
         self._settle()
         order = Lockstep if plan.lockstep else Asynchronous
@@ -184,6 +190,12 @@ class _Driver:
             elif trial.number in self._ledger.open and trial.epochs >= self._plan.max_epochs:
                 self._ledger.end(trial.number, "complete")
 
+    def _is_paused(self, number: int) -> bool:
+        return not self._plan.lockstep and number not in self._running
+
+    def _scores_by_rung(self, number: int) -> dict[int, float]:
+        return self._ladder.scores_by_rung(self._ledger.trials[number])
+
     def _propose(self, number: int | None = None) -> LedgerTrial:
         number = len(self._ledger.trials) if number is None else number
         return self._ledger.propose(number, self._sampler(number), self._space, default=self._default)
@@ -200,8 +212,9 @@ class _Driver:
             epochs_done=record.epochs,
             folder=trial_folder(self._study.folder, record.number),
         )
-        self._running[step.number] = step.until_epoch
-        self._pool.start(Task(trial=trial, config=record.config, until_epoch=step.until_epoch))
+        self._running[step.number] = step.level
+        until_epoch, limit = self._ladder.until_epoch(step.level), self._ladder.limit(record, step.level)
+        self._pool.start(Task(trial=trial, config=record.config, until_epoch=until_epoch, limit=limit))
 
     def _heard(self, message: Message) -> Iterator[TrialEvent]:
         trial = self._ledger.trials[message.number]
@@ -213,20 +226,20 @@ class _Driver:
                     yield _event("score", trial, epoch=epoch, score=score)
             case Done():
                 del self._running[trial.number]
+                self._order.arrived(trial.number)
                 if trial.epochs >= self._plan.max_epochs:
                     yield _event("complete", self._ledger.end(trial.number, "complete"))
                 else:
-                    self._order.arrived(trial.number)
                     yield _event("paused", trial)
             case Failure():
                 yield from self._failed(message)
 
     def _failed(self, failure: Failure) -> Iterator[TrialEvent]:
         number = failure.number
-        until = self._running.pop(number)
+        level = self._running.pop(number)
         reason = self._losses.reason_to_end(failure)
         if reason is None:
-            self._begin(Step(number, until))  # it goes on from its checkpoint
+            self._begin(Step(number, level))  # it goes on from its checkpoint
             return
         trial = self._ledger.end(number, "failed", reason=reason)
         self._stop_if_all_fail_alike(failure)
