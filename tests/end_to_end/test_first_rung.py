@@ -91,7 +91,8 @@ def test_images_say_how_many_samples_they_saw(write_images, tmp_path, capsys):
     ],
 )
 def test_what_cannot_be_is_refused_before_a_run_is_made(wide, tmp_path, capsys, arguments, message, hint):
-    assert run([*TUNE, *arguments]) == 2
+    command = TUNE[:6] + TUNE[8:] if "--epochs" in arguments else TUNE
+    assert run([*command, *arguments]) == 2
     said = " ".join(capsys.readouterr().err.split())
     assert message in said
     assert hint in said

@@ -73,6 +73,7 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
         except KeyboardInterrupt:
             interrupted = True
         records = study.records()
+        write_json(run.path / "trials.json", [record.to_document() for record in records])
         belief = judge(run, records, end)
         best = _keep(run, records, belief, tuned)
         seconds = run.result.get("seconds", 0.0) + time.perf_counter() - start
@@ -84,7 +85,6 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
             | second_goal_document(goal, records, tuned.direction)
             | ({"transfer": beginning.outcome(records, tuned.direction, belief.named)} if beginning else {})
         )
-        write_json(run.path / "trials.json", [record.to_document() for record in records])
         if beginning is not None:
             watch(Note(text=" ".join(transfer_sentences(document["transfer"]))))
     finish(run, document | {"seconds": seconds}, interrupted=interrupted, hint=f"trialwise study resume {run.label}")

@@ -19,6 +19,7 @@ class Lockstep(Finishing):
         self._batch = range(0)
         self._level = 0
         self._waiting: list[int] = []
+        self._beaten: set[int] = set()  # of the batch: an epoch may reach several rungs, but one of them ends it
 
     def next_step(self, running: Mapping[int, int]) -> Step | None:
         """See `Order`."""
@@ -48,7 +49,7 @@ class Lockstep(Finishing):
         size = self._affordable(first)
         if size == 0:
             return False
-        self._batch, self._level = range(first, first + size), 0
+        self._batch, self._level, self._beaten = range(first, first + size), 0, set()
         for number in self._batch:
             if number not in self._ledger.trials:
                 self._propose()
@@ -88,8 +89,11 @@ class Lockstep(Finishing):
         ladder = self._halving.ladder
         if level == ladder.top:
             return
-        trials = [self._ledger.trials[number] for number in self._batch]
-        reached = [t for t in trials if t.state != "failed" and ladder.n_reached(t) > level]
+        trials = [self._ledger.trials[number] for number in self._batch if number not in self._beaten]
+        # One that failed on its way to a later rung was there too: looked at again, a comparison comes out the same.
+        reached = [trial for trial in trials if ladder.n_reached(trial) > level]
         rivals = {t.number: ladder.score_at(t, level) for t in reached if t.number != self._halving.default}
         going_on = promoted(rivals, self._halving.direction, eta=self._halving.eta) | {self._halving.default}
-        self.pruned.extend(t.number for t in reached if t.state == "paused" and t.number not in going_on)
+        beaten = [trial for trial in reached if trial.number not in going_on]
+        self._beaten |= {trial.number for trial in beaten}
+        self.pruned.extend(trial.number for trial in beaten if trial.state == "paused")
