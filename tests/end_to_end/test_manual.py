@@ -75,15 +75,17 @@ def reason_not_to_run(words: list[str]) -> str | None:
 
 
 def made_small(words: list[str]) -> list[str]:
-    """The command with a small budget, on the test's own data."""
-    words = [TABLE["words"].get(word, word) for word in words]
+    """The command with a small budget."""
     name = " ".join(words[1:3]) if words[1] in ("image", "price", "study") else words[1]
     name += " --minutes" if f"{name} --minutes" in TABLE["small"] and "--minutes" in words else ""
     for option, value in TABLE["small"].get(name, {}).items():
         if f"--{option}" in words:
             words[words.index(f"--{option}") + 1] = value
         else:
-            words += [f"--{option}", value]
+            words = [*words, f"--{option}", value]
+    for option, value in TABLE["smaller"].get(name, {}).items():
+        if f"--{option}" in words:
+            words[words.index(f"--{option}") + 1] = value
     return words
 
 
@@ -116,6 +118,7 @@ class Desk:
 
     def run(self, words: list[str]) -> None:
         """Run the command, after those that make the runs it names; once only."""
+        words = [TABLE["words"].get(word, word) for word in words]
         for before, word in itertools.pairwise(words):
             if word in TABLE["prepared"] and not Path(word).exists() and before != "--out":
                 for line in TABLE["prepared"][word]:
@@ -142,7 +145,8 @@ def desk(desk_folder, monkeypatch):
     monkeypatch.delenv("TRIALWISE_RUNS_DIR")
     monkeypatch.setenv("TRIALWISE_CACHE_DIR", str(folder / "cache"))
     # Trials run here: starting processes takes longer than these trials do, and has tests of its own.
-    monkeypatch.setattr("trialwise.api.tuning.ProcessPool", lambda objective, n_workers: InlinePool(objective))
+    for verb in ("trialwise.api.tuning", "trialwise.api.images.ablation"):
+        monkeypatch.setattr(f"{verb}.ProcessPool", lambda objective, n_workers: InlinePool(objective))
     return desk
 
 
