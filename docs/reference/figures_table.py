@@ -185,7 +185,7 @@ def placed(readme: str) -> str:
     _, after = rest.split(MARKERS[1])
     all_rows = rows()
     shown = table([row for row in all_rows if row.headline], "")
-    return f"{before}{MARKERS[0]}\n{shown}\n\n{counted(all_rows)}\n{MARKERS[1]}{after}"
+    return f"{before}{MARKERS[0]}\n\n{shown}\n\n{counted(all_rows)}\n{MARKERS[1]}{after}"
 
 
 def page() -> str:
