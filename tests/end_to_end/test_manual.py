@@ -235,6 +235,12 @@ def test_the_python_of_own_images_runs(desk, capsys):
     assert capsys.readouterr().out.strip() in ("cats", "dogs")
 
 
+def test_the_python_of_scripts_runs(desk, capsys):
+    (block,) = (block for block in blocks_of(ROOT / "docs/guides/scripts.md") if block.language == "python")
+    exec(block.text, {})
+    assert "The lowest value of quadratic in 12 trials" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"], ids=name_of)
 def test_links_lead_somewhere(document):
     for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
