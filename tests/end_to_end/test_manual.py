@@ -68,10 +68,10 @@ def commands_of(document: Path) -> list[tuple[str, list[str]]]:
     return found
 
 
-def reason_not_to_run(words: list[str]) -> str | None:
+def reason_not_to_run(place: str, words: list[str]) -> str | None:
     if words[0] != "trialwise":
         return TABLE["other_programs"][words[0]]
-    return next((why for part, why in TABLE["not_run"].items() if part in f"{' '.join(words)} "), None)
+    return next((why for part, why in TABLE["not_run"].items() if part in f"{place} {' '.join(words)} "), None)
 
 
 def made_small(words: list[str]) -> list[str]:
@@ -185,7 +185,7 @@ def test_the_command_line_knows_the_commands_in_sentences(document):
 @pytest.mark.parametrize("document", WITH_COMMANDS, ids=name_of)
 def test_every_command_runs(document, desk, capsys):
     for place, words in commands_of(document):
-        if reason_not_to_run(words) is None:
+        if reason_not_to_run(place, words) is None:
             try:
                 desk.run(words)
             except AssertionError as error:
@@ -194,11 +194,12 @@ def test_every_command_runs(document, desk, capsys):
 
 
 def test_what_is_not_run_is_in_the_manual():
-    lines = [f"{' '.join(words)} " for document in DOCUMENTS for _, words in commands_of(document)]
-    ran = sum(reason_not_to_run(words) is None for document in DOCUMENTS for _, words in commands_of(document))
-    assert ran >= 0.6 * len(lines), "most commands are run"
+    commands = [command for document in DOCUMENTS for command in commands_of(document)]
+    ran = [words for place, words in commands if reason_not_to_run(place, words) is None]
+    assert len(ran) >= 0.6 * len(commands), "most commands are run"
+    lines = [f"{place} {' '.join(words)} " for place, words in commands]
     for part in TABLE["not_run"]:
-        assert part == "trialwise demo" or any(part in line for line in lines), f"{part!r} can leave manual.toml"
+        assert part.endswith(".md:") or any(part in line for line in lines), f"{part!r} can leave manual.toml"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
