@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, check_is_fitted, check_X_y, column_or_1d, validate_data
+from sklearn.utils.validation import (
+    check_array,
+    check_is_fitted,
+    check_X_y,
+    column_or_1d,
+    validate_data,  # type: ignore[missing-module-attribute]
+)
 
 from trialwise.api.estimators.pictures import (
     PictureForm,
@@ -147,7 +153,10 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             images_NHWC = pictures(check_array(X, allow_nd=True), self._form)
         else:
             images_NHWC = pictures(validate_data(self, X, reset=False), self._form)
-        return predict_images(self._predictor, images_NHWC)
+        # Filled up to whole batches: kernels round by the size of a batch, and no answer may depend on its neighbours.
+        n_more = -len(images_NHWC) % self._predictor.batch_size
+        filled_NHWC = np.pad(images_NHWC, ((0, n_more), (0, 0), (0, 0), (0, 0)))
+        return predict_images(self._predictor, filled_NHWC)[: len(images_NHWC)]
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable label (N,) of each picture."""

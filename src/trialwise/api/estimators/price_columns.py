@@ -3,6 +3,7 @@
 Shapes: N days, F columns.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -34,12 +35,18 @@ def table_of(values_NF: NDArray[np.float64], names: tuple[str, ...] | None, date
     columns = _named_columns(values_NF, names)
     close_N = _prices(columns.pop("close"), "close")
     volume_N = columns.pop("volume", None)
-    own = {name: _prices(columns.pop(name), name) for name in OF_THE_SAME_SYMBOL[2:] if name in columns}
-    if volume_N is not None:
-        volume_N = np.where(volume_N > 0, volume_N, np.nan)  # 0 stands for unknown, as in vendors' files
+    own = {name: _prices(columns.pop(name), name) for name in OF_THE_SAME_SYMBOL if name in columns}
     companions = tuple(Companion(name=name, close=_prices(values_N, name)) for name, values_N in columns.items())
     return PriceTable(
-        name="X", dates=_days(dates, len(close_N)), close=close_N, volume=volume_N, companions=companions, **own
+        name="X",
+        dates=_days(dates, len(close_N)),
+        close=close_N,
+        # 0 stands for unknown, as in vendors' files.
+        volume=None if volume_N is None else np.where(volume_N > 0, volume_N, np.nan),
+        open=own.get("open"),
+        high=own.get("high"),
+        low=own.get("low"),
+        companions=companions,
     )
 
 
@@ -49,6 +56,12 @@ def _named_columns(values_NF: NDArray[np.float64], names: tuple[str, ...] | None
         raise InputError(
             f"X: no column is called close: {', '.join(map(repr, names or ()))}",
             hint='rename the column of closes to forecast, e.g. X.rename(columns={"Adj Close": "close"})',
+        )
+    adjusted = [name for name in names or () if re.sub("[^a-z]", "", name.lower()) in ("adjclose", "adjustedclose")]
+    if known and adjusted:
+        raise InputError(
+            f"X: which is the close to forecast, {known['close']!r} or {adjusted[0]!r}?",
+            hint="drop one of them; a plain close jumps where the stock was split",
         )
     if known and names is not None:
         keys = [name.lower() if name == known.get(name.lower()) else name for name in names]

@@ -9,8 +9,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import Tags  # type: ignore[missing-module-attribute]
+from sklearn.utils.validation import (
+    check_is_fitted,
+    validate_data,  # type: ignore[missing-module-attribute]
+)
 
 from trialwise.api.estimators.price_columns import table_of
 from trialwise.api.estimators.saving import (
@@ -23,7 +26,7 @@ from trialwise.api.estimators.saving import (
     restore_features,
     seed_of,
 )
-from trialwise.base.settings import check_range, fill
+from trialwise.base.settings import check_range, fill, flat
 from trialwise.prices.recipes import BacktestSettings
 from trialwise.prices.splits import check_fits
 from trialwise.prices.table import PriceTable
@@ -198,7 +201,10 @@ class PriceForecaster(RegressorMixin, BaseEstimator):
         with input_errors():
             trained = load_forecaster(folder)
         if document is None:
-            loaded = cls(horizon=trained.settings.horizon, window=trained.settings.window)
+            named = flat(trained.settings)
+            own = {name: named.pop(name) for name in cls._get_param_names() if name in named}
+            others = {name: value for name, value in named.items() if name not in NOT_HERE}
+            loaded = cls(**own, n_networks=len(trained.ensemble.networks), settings=others)
         else:
             loaded = cls(**params_of(cls, document, folder))
             loaded.seed_ = document["fitted"].get("seed")
@@ -207,7 +213,7 @@ class PriceForecaster(RegressorMixin, BaseEstimator):
         return loaded
 
     def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
+        tags = super().__sklearn_tags__()  # type: ignore[missing-attribute]
         tags.target_tags.required = False
         tags.target_tags.positive_only = True
         tags.input_tags.positive_only = True
@@ -233,6 +239,8 @@ class PriceForecaster(RegressorMixin, BaseEstimator):
         """Prices, and the closes to come where they are given, checked as scikit-learn checks them."""
         names, index = _columns(X), getattr(X, "index", None)
         dates = index if getattr(index, "dtype", None) is not None and index.dtype.kind == "M" else None
+        if dates is None and "weekday" in self._settings().features:
+            raise InputError("features: weekday needs the days", hint="a data frame with a DatetimeIndex")
         if _is_closes(X):
             X = np.asarray(X).reshape(-1, 1)
         if y is None:
