@@ -202,7 +202,7 @@ class PriceForecaster(RegressorMixin, BaseEstimator):
             trained = load_forecaster(folder)
         if document is None:
             named = flat(trained.settings)
-            own = {name: named.pop(name) for name in cls._get_param_names() if name in named}
+            own = {name: named.pop(name) for name in cls().get_params(deep=False) if name in named}
             others = {name: value for name, value in named.items() if name not in NOT_HERE}
             loaded = cls(**own, n_networks=len(trained.ensemble.networks), settings=others)
         else:
