@@ -8,16 +8,17 @@ from typing import Any
 from trialwise.base.errors import UserError
 from trialwise.base.files import read_json
 from trialwise.base.runs import RunFolder
-from trialwise.reports import figures
+from trialwise.reports import figures, trial_figures
 from trialwise.reports.drawing import Picture
 from trialwise.reports.explained import explained
 from trialwise.reports.image_sections import evaluation_chapters
-from trialwise.reports.parts import Section, Table
+from trialwise.reports.parts import Records, Section, Table
 from trialwise.reports.price_sections import price_ablate, price_backtest
 from trialwise.reports.study_chapters import study_chapters
 from trialwise.reports.study_worth import worth
 from trialwise.reports.verdicts import number, verdict
-from trialwise.tuning.studies import Study
+from trialwise.tuning.studies import Study, TrialRecord
+from trialwise.tuning.trial_table import trial_columns
 
 
 def section(run: RunFolder) -> Section:
@@ -40,13 +41,13 @@ def _unfinished(run: RunFolder) -> Section:
     """A run that failed, was killed or still works: what there is of it."""
     status = run.record["status"]
     words = {"failed": f"It failed: {run.result.get('error', 'no reason is on record')}"}
-    trials: tuple[Table, ...] = ()
+    trials: tuple[Records, ...] = ()
     with suppress(UserError):
-        trials = _trials_table([record.to_document() for record in Study(run.path).records()])
+        trials = _all_trials([record.to_document() for record in Study(run.path).records()])
     return Section(
         title=f"{run.kind} ({status})",
         verdict=words.get(status, "It has not ended, so there is no result."),
-        tables=trials,
+        records=trials,
     )
 
 
@@ -56,13 +57,13 @@ def _optimize(run: RunFolder) -> Section:
     pictures = []
     if (run.path / "landscape.json").exists():
         pictures.append(figures.contour(read_json(run.path / "landscape.json"), trials, result["best_trial"]))
-    pictures.append(figures.history(trials, result["direction"], value_name="value"))
+    pictures.append(trial_figures.history(trials, result["direction"], value_name="value"))
     return Section(
         title=f"Minimum of {result['function']}",
         verdict=verdict(run.kind, run.result, run.record.get("evaluation")),
         facts=(*_study_facts(result), ("sampler", f"{result['sampler']}: {result['sampler_reason']}")),
         pictures=(*pictures, *_importances(result)),
-        tables=_trials_table(trials),
+        records=_all_trials(trials),
     )
 
 
@@ -137,7 +138,11 @@ def _tuning(
     result = run.result
     trials = read_json(run.path / "trials.json")
     has_epochs = bool(trials) and result["max_epochs"] > 1
-    curves = (figures.trial_curves(trials, result["best_trial"], value_name=result["score"]),) if has_epochs else ()
+    curves = (
+        (trial_figures.trial_curves(trials, result["best_trial"], result["direction"], value_name=result["score"]),)
+        if has_epochs
+        else ()
+    )
     return Section(
         title=f"Tuning on {name}",
         verdict=verdict(run.kind, result, run.record.get("evaluation")),
@@ -148,12 +153,13 @@ def _tuning(
             *facts,
         ),
         pictures=(
-            figures.history(trials, result["direction"], value_name=result["score"]),
+            trial_figures.history(trials, result["direction"], value_name=result["score"]),
             *curves,
             *learning,
             *_importances(result),
         ),
-        tables=(*_winner_table(result), *_trials_table(trials)),
+        tables=_winner_table(result),
+        records=_all_trials(trials),
         chapters=(*worth(result), *study_chapters(result, trials)),
     )
 
@@ -213,21 +219,12 @@ def _winner_table(result: Mapping[str, Any]) -> tuple[Table, ...]:
     return (Table(caption=caption, head=("setting", "default", "winner"), rows=rows),)
 
 
-def _trials_table(trials: Sequence[Mapping[str, Any]]) -> tuple[Table, ...]:
+def _all_trials(trials: Sequence[Mapping[str, Any]]) -> tuple[Records, ...]:
     if not trials:
         return ()
-    names = list(dict.fromkeys(name for trial in trials for name in trial["params"]))
-    rows = tuple(
-        (
-            str(trial["number"]),
-            trial["state"],
-            number(trial["value"]) if trial["value"] is not None else "",
-            *(number(trial["params"].get(name, "")) for name in names),
-            trial["notes"].get("reason", ""),
-        )
-        for trial in trials
-    )
-    return (Table(caption="All trials", head=("trial", "state", "value", *names, "reason"), rows=rows),)
+    columns = trial_columns([TrialRecord(**trial) for trial in trials])
+    kept = {name: values for name, values in columns.items() if any(value is not None for value in values)}
+    return (Records(caption="All trials", columns=kept, filter_by="state", file_name="trials.csv"),)
 
 
 def _repeat(run: RunFolder) -> tuple[tuple[str, str], ...]:
