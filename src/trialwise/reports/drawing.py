@@ -92,6 +92,14 @@ def new_figure(width: float = 6.4, height: float = 4.0) -> tuple[Figure, Axes]:
         return figure, figure.add_subplot()
 
 
+def new_row(n: int, *, width: float = 2.3, height: float = 3.2) -> tuple[Figure, list[Axes]]:
+    """A figure with `n` axes side by side that share their heights; sizes of each in inches."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(max(width * n + 0.6, 3.6), height), layout="constrained")
+        grid = figure.subplots(1, n, sharey=True, squeeze=False)
+    return figure, list(grid[0])
+
+
 def new_grid(n: int, columns: int, *, side: float = 1.1) -> tuple[Figure, list[Axes]]:
     """A figure with axes for `n` small images, row by row; `side` in inches."""
     columns = min(n, columns)
@@ -102,6 +110,11 @@ def new_grid(n: int, columns: int, *, side: float = 1.1) -> tuple[Figure, list[A
     for each in axes:
         each.set_axis_off()
     return figure, axes
+
+
+def as_text(name: str) -> str:
+    """A name of the user's for a figure, where two dollar signs would make a formula of it."""
+    return name.replace("$", r"\$")
 
 
 def above(axes: Axes, lines: Sequence[Line2D] | None = None, *, n_columns: int = 4) -> None:

@@ -5,9 +5,12 @@ import math
 import traceback
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any, Protocol
 
 from trialwise.tuning.trials import Config, Objective, Trial
+
+_NOT_THE_USERS = ("trialwise", "site-packages", "dist-packages")  # in the path of a file
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -124,7 +127,7 @@ def run_task(objective: Objective, task: Task) -> Iterator[Message]:
                 if epoch >= task.until_epoch:
                     break
     except (Exception, SystemExit) as error:  # an objective that calls sys.exit ends its trial, not the study
-        yield Failure(number=trial.number, reason=reason_of(error), traceback=traceback.format_exc())
+        yield Failure(number=trial.number, reason=reason_of(error) + _place(error), traceback=traceback.format_exc())
         return
     if epoch < task.until_epoch:
         yield Failure(number=trial.number, reason=f"the objective ended after {epoch} of {task.until_epoch} epochs")
@@ -139,6 +142,13 @@ def reason_of(error: BaseException) -> str:
     full = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     full = full or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
     return f"out of memory ({line})" if full else line
+
+
+def _place(error: BaseException) -> str:
+    """Where in the user's own code it was raised, the innermost such line; nothing where none of that was running."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not any(part in _NOT_THE_USERS for part in Path(frame.filename).parts)]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})" if own else ""
 
 
 def _from_what_is_left(trial: Trial) -> Trial:
