@@ -12,9 +12,8 @@ from trialwise.api.confirming import StudyEnd, confirm_best, folder_name, folder
 from trialwise.api.from_study import beginning_of, learnt
 from trialwise.api.runs import Note, Part, Watch, ends_well, finish
 from trialwise.api.second_goal import minding, second_goal_document
-from trialwise.api.study_places import checked_storage, driven_study
+from trialwise.api.study_places import checked_storage, copying_trials, driven_study, write_trials
 from trialwise.base.errors import WorkError
-from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder
 from trialwise.base.settings import fill
 from trialwise.reports.study_sentences import transfer_sentences
@@ -158,7 +157,7 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
     interrupted = False
     over: StudyOver | None = None
     with driven_study(run, plan.direction, watch) as study, ends_well(run):
-        watch = minding(goal, study, watch)
+        watch = copying_trials(run, study, minding(goal, study, watch))
         run.reopen()
         try:
             if beginning is not None:
@@ -182,7 +181,7 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
             | second_goal_document(goal, records, tuned.direction)
             | ({"transfer": beginning.outcome(records, tuned.direction, belief.named)} if beginning else {})
         )
-        write_json(run.path / "trials.json", [record.to_document() for record in records])
+        write_trials(run, study)
         if beginning is not None:
             watch(Note(text=" ".join(transfer_sentences(document["transfer"]))))
     finish(run, document | {"seconds": seconds}, interrupted=interrupted, hint=f"trialwise study resume {run.label}")

@@ -49,8 +49,8 @@ def errors_chapter(days: Mapping[str, Any], horizon: int) -> Chapter:
     return Chapter(
         heading="Errors in time, window by window",
         sentences=(
-            f"{_fell_back(model)}{model} had a smaller error than naive in {better} of {len(rows)} windows of the test days. A model that "
-            "knows nothing does so in about half of them.",
+            f"{_fell_back(model)}{model} had a smaller error than naive in {better} of {len(rows)} windows of the test "
+            "days. A model that knows nothing does so in about half of them.",
         ),
         tables=(Table(caption=f"{model} beside naive, window by window", head=head, rows=cells),),
         pictures=(figures.forecast_errors(days["dates"], days["actual"], days["forecasts"]),),
@@ -94,8 +94,8 @@ def lag_chapter(days: Mapping[str, Any], horizon: int) -> Chapter:
         when = "the day before" if nearest == 1 else f"{nearest} days before"
         words = (
             f"The forecasts of {model} are nearest to the closes of {when} (RMSE {number(errors[nearest])}), not to "
-            f"those of the days that they are for ({number(errors[0])}): drawn over the closes they look right, and are "
-            "late."
+            f"those of the days that they are for ({number(errors[0])}): drawn over the closes they look right, and "
+            "are late."
         )
     return Chapter(
         heading="Is it only an earlier close?",

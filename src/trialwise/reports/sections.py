@@ -15,7 +15,7 @@ from trialwise.reports.price_sections import price_ablate, price_backtest
 from trialwise.reports.repeating import repeat_facts, settings_chapter
 from trialwise.reports.study_sections import optimize_section, tuning_section, unfinished_section
 from trialwise.reports.verdicts import verdict
-from trialwise.reports.winning import use_tables
+from trialwise.reports.winning import more_chapter, use_tables
 
 
 def section(run: RunFolder) -> Section:
@@ -58,6 +58,7 @@ def _image_train(run: RunFolder) -> Section:
             Chapter(heading="Epoch by epoch", pictures=_learning_curves(run)),
             *evaluation_chapters(run),
             *explained(run),
+            more_chapter(run),
         ),
         notes=_data_notes(result["data"]),
     )
@@ -97,7 +98,7 @@ def _image_tune(run: RunFolder) -> Section:
         data["name"],
         facts=_data_facts(data),
         learning=_learning_curves(run),
-        test=(*evaluation_chapters(run), *explained(run)),
+        test=(*evaluation_chapters(run), *explained(run), more_chapter(run)),
         notes=_data_notes(data),
     )
 

@@ -8,6 +8,7 @@ from trialwise.base.runs import RunFolder
 from trialwise.reports.parts import Chapter, Table
 from trialwise.reports.verdicts import number
 
+FEED_FORWARD_PARAMS = 3_800_000
 FILES = {  # what a run folder may keep of its winner, and what it is
     "best.toml": "every setting of the winner",
     "model.safetensors": "its weights",
@@ -84,6 +85,27 @@ def _commands(run: RunFolder) -> tuple[tuple[str, str], ...]:
             csv = settings.get("csv") or "CSV"
             return (("forecast the next day", command("price", "forecast", place, csv, *_others(settings))),)
     return ()
+
+
+def more_chapter(run: RunFolder) -> Chapter:
+    """What can still be found out about a classifier, and the commands that put it on this page."""
+    place, settings = str(run.path), run.settings
+    rows: list[tuple[str, str]] = []
+    if not run.record.get("evaluation"):
+        words = "the test images, once, at the end: accuracy, classes, calibration, labels in doubt"
+        rows.append((words, command("image", "evaluate", place)))
+    if not (run.path / "explain" / "explanation.json").exists():
+        words = "filters, feature maps, Grad-CAM and the worst mistakes"
+        rows.append((words, command("image", "explain", place)))
+    if settings["train"]["network"]["family"] != "feed_forward":
+        given = ("--data-dir", settings["data_dir"]) if settings.get("data_dir") else ()
+        wide = ("--max-params", FEED_FORWARD_PARAMS, "--set", "family=feed_forward", "--set", "optimizer=adamw")
+        net = f"{place}-feed-forward"
+        train = command("image", "train", settings["data"], *given, *wide, "--seed", run.seed, "--out", net)
+        rows.append(("a feed-forward net of 3.8 million parameters: train it", train))
+        rows.append(("... and see the two side by side", command("report", place, net)))
+    table = Table(caption="What this page can still show", head=("what", "command"), rows=tuple(rows))
+    return Chapter(heading="More to find out", tables=(table,) if rows else ())
 
 
 def _others(settings: Mapping[str, Any]) -> tuple[str, ...]:
