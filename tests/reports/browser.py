@@ -114,7 +114,8 @@ class Page:
         self.call("Page.navigate", url=path.absolute().as_uri())
         while not self._happened("Page.loadEventFired"):
             self._keep(json.loads(self._connection.recv(timeout=PATIENCE_SECONDS)))
-        self.run("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+        if self._has_script:
+            self.run("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
     def run(self, script: str) -> Any:
         """The value of the expression on the page, awaited."""
@@ -132,6 +133,7 @@ class Page:
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.call("Emulation.setScriptExecutionDisabled", value=not script)
+        self._has_script = script
 
     def screenshot(self, *, whole: bool = False) -> bytes:
         """A PNG of what is seen, or of the whole page."""

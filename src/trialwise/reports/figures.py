@@ -241,9 +241,9 @@ def forecast_errors(dates: Sequence[str], actual: Sequence[float], forecasts: Ma
     ratios = {name: error_so_far(name) / naive for name in forecasts if name != "naive"}
     near = {name: ratio for name, ratio in ratios.items() if ratio[-1] < FAR_FROM_NAIVE}
     figure, axes = new_figure(6.8, 3.2)
-    styles = itertools.cycle([(GREY, "-"), (BLUE, "-"), (GREEN, "-."), (RED, ":")])
+    styles = itertools.cycle([(GREY, "-"), (BLUE, "-"), (GREEN, "-."), (RED, ":"), (BLACK, "-")])
     for (name, ratio), (color, dashes) in zip(near.items(), styles, strict=False):
-        axes.plot(days, ratio, color=color, linestyle=dashes, linewidth=1.2 if color == GREY else 1.6, label=name)
+        axes.plot(days, ratio, color=color, linestyle=dashes, linewidth=1.6 if dashes != "-" else 1.2, label=name)
     axes.axhline(1.0, color=ORANGE, linewidth=1.2, linestyle="--", label="naive")
     settled = [ratio[len(ratio) // 5 :] for ratio in near.values()]
     reach = max([0.01, *(float(np.abs(ratio - 1).max()) for ratio in settled)])

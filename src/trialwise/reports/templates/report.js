@@ -86,13 +86,22 @@ function revive(table) {
     show(0);
   }
 
-  heads.forEach((head, i) => {
-    const name = element("button", { type: "button", textContent: head.textContent });
-    name.onclick = () => { sign = sorted === i ? -sign : 1; sorted = i; arrange(); };
-    head.replaceChildren(name);
+  const buttons = heads.map((head, i) => element("button", { type: "button", textContent: head.textContent, onclick: () => {
+    sign = sorted === i ? -sign : 1;
+    sorted = i;
+    arrange();
+  } }));
+  heads.forEach((head, i) => head.replaceChildren(buttons[i]));
+  addEventListener("beforeprint", () => {
+    heads.forEach((head, i) => head.replaceChildren(data.heads[i])); // chromium repeats no head with buttons in it
+    size = PRINTED;
+    show(0);
   });
-  addEventListener("beforeprint", () => { size = PRINTED; show(0); });
-  addEventListener("afterprint", () => { size = PAGE; show(0); });
+  addEventListener("afterprint", () => {
+    heads.forEach((head, i) => head.replaceChildren(buttons[i]));
+    size = PAGE;
+    show(0);
+  });
   arrange();
 }
 
