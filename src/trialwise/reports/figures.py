@@ -25,6 +25,7 @@ from trialwise.reports.drawing import (
 
 FAR_FROM_NAIVE = 1.15  # a model whose error ends so far above naive's would flatten the picture of the others
 FEW_TRIALS = 20
+MOST_DAYS = 300  # of a line that changes slowly
 MOST_NUMBERS = 150  # more beside their points would be a blur
 
 
@@ -42,7 +43,10 @@ def contour(grid: Mapping[str, Any], trials: Sequence[Mapping[str, Any]], best_n
     levels = low + height * np.concatenate([[0.0], np.geomspace(1e-5, 1.0, 19)])
     norm = BoundaryNorm(levels, ncolors=256)
     filled = axes.contourf(grid["x"], grid["y"], values, levels=levels, cmap="Blues_r", norm=norm)
-    axes.contour(grid["x"], grid["y"], values, levels=levels, colors="white", linewidths=0.4, alpha=0.7)
+    filled.set_rasterized(True)  # as lines it would be the heaviest picture of the page
+    axes.contour(grid["x"], grid["y"], values, levels=levels, colors="white", linewidths=0.4, alpha=0.7).set_rasterized(
+        True
+    )
     axes.plot(xs, ys, color=ON_FIELD, linewidth=0.4, alpha=0.35)
     points = axes.scatter(
         xs,
@@ -239,8 +243,10 @@ def forecast_errors(dates: Sequence[str], actual: Sequence[float], forecasts: Ma
 
     naive = np.maximum(error_so_far("naive"), 1e-12)
     ratios = {name: error_so_far(name) / naive for name in forecasts if name != "naive"}
+    every = max(1, len(days) // MOST_DAYS)
     near = {name: ratio for name, ratio in ratios.items() if ratio[-1] < FAR_FROM_NAIVE}
     figure, axes = new_figure(6.8, 3.2)
+    days, near = days[::every], {name: ratio[::every] for name, ratio in near.items()}
     styles = itertools.cycle([(GREY, "-"), (BLUE, "-"), (GREEN, "-."), (RED, ":"), (BLACK, "-")])
     for (name, ratio), (color, dashes) in zip(near.items(), styles, strict=False):
         axes.plot(days, ratio, color=color, linestyle=dashes, linewidth=1.6 if dashes != "-" else 1.2, label=name)

@@ -164,7 +164,7 @@ def _interpolated(
     levels = np.unique(np.quantile(scores, np.linspace(0, 1, 9)))
     if len(levels) < 3:
         return False
-    axes.tricontourf(mesh, scores[kept], levels=levels, cmap=colors, alpha=0.45)
+    axes.tricontourf(mesh, scores[kept], levels=levels, cmap=colors, alpha=0.45).set_rasterized(True)
     return True
 
 
