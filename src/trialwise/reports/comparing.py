@@ -16,6 +16,7 @@ from trialwise.reports.parts import Chapter, Section, Table
 from trialwise.reports.repeating import data_hashes, setting_text
 from trialwise.reports.results import Found, found_by
 from trialwise.reports.verdicts import number
+from trialwise.reports.winning import command
 from trialwise.tuning.study_comparison import differences, flat_values
 
 # Kinds whose results stand in one table, and what they are called together.
@@ -76,6 +77,7 @@ def _comparison(group: str, runs: Sequence[RunFolder]) -> Section:
             *special,
             *_seed_chapter(spreads),
         ),
+        repeat=(("command", command("report", *(run.path for run in runs))),),
     )
 
 

@@ -42,23 +42,15 @@ def contour(grid: Mapping[str, Any], trials: Sequence[Mapping[str, Any]], best_n
     low, height = float(values.min()), float(np.ptp(values))
     levels = low + height * np.concatenate([[0.0], np.geomspace(1e-5, 1.0, 19)])
     norm = BoundaryNorm(levels, ncolors=256)
-    filled = axes.contourf(grid["x"], grid["y"], values, levels=levels, cmap="Blues_r", norm=norm)
-    filled.set_rasterized(True)  # as lines it would be the heaviest picture of the page
-    axes.contour(grid["x"], grid["y"], values, levels=levels, colors="white", linewidths=0.4, alpha=0.7).set_rasterized(
-        True
-    )
+    on_grid = (grid["x"], grid["y"], values)
+    filled = axes.contourf(*on_grid, levels=levels, cmap="Blues_r", norm=norm)
+    lines = axes.contour(*on_grid, levels=levels, colors="white", linewidths=0.4, alpha=0.7)
+    for drawn in (filled, lines):
+        drawn.set_rasterized(True)  # as lines they would be the heaviest of the page
     axes.plot(xs, ys, color=ON_FIELD, linewidth=0.4, alpha=0.35)
-    points = axes.scatter(
-        xs,
-        ys,
-        c=range(len(xs)),
-        cmap="autumn",
-        s=22,
-        edgecolors=ON_FIELD,
-        linewidths=0.5,
-        zorder=3,
-        rasterized=len(tried) > MANY_POINTS,
-    )
+    order = range(len(xs))
+    style = {"s": 22, "edgecolors": ON_FIELD, "linewidths": 0.5, "zorder": 3, "rasterized": len(xs) > MANY_POINTS}
+    points = axes.scatter(xs, ys, c=order, cmap="autumn", **style)
     for i in readable(np.column_stack([xs, ys]).reshape(-1, 2), np.ptp(grid["x"]), np.ptp(grid["y"])):
         number = str(tried[i]["number"])
         axes.annotate(number, (xs[i], ys[i]), xytext=(3, 3), textcoords="offset points", fontsize=6, color=ON_FIELD)
@@ -71,8 +63,8 @@ def contour(grid: Mapping[str, Any], trials: Sequence[Mapping[str, Any]], best_n
     axes.set(xlabel=x_name, ylabel=y_name)
     figure.colorbar(filled, ax=axes, label="value of the function", format="%.3g", spacing="uniform", ticks=levels[::3])
     if len(tried) > 1:
-        order = figure.colorbar(points, ax=axes, label="trial, in the order tried")
-        order.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+        bar = figure.colorbar(points, ax=axes, label="trial, in the order tried")
+        bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     where = f" at {x_name} = {best['params'][x_name]:.4g}, {y_name} = {best['params'][y_name]:.4g}" if best else ""
     return Picture(
         name="contour",

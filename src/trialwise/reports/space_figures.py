@@ -65,7 +65,9 @@ def axis_of(name: str, trials: Sequence[Mapping[str, Any]], space: Mapping[str, 
 def slices(found: Compared, axes: Sequence[Axis], *, best_number: int | None, value_name: str) -> Picture:
     """The score of every compared trial by each of the parameters, the best on top of those that it overlaps."""
     figure, grid = new_row(len(axes))
-    low, high = _window(found)
+    is_log = _spans_decades(found)
+    low, high = (found.trials[0]["score"], found.trials[-1]["score"]) if is_log else _window(found)
+    low, high = min(low, high), max(low, high)
     for drawn, axis in zip(grid, axes, strict=True):
         trials = [trial for trial in found.trials if axis.name in trial["params"]]
         scores = np.clip([trial["score"] for trial in trials], low, high)
@@ -73,6 +75,8 @@ def slices(found: Compared, axes: Sequence[Axis], *, best_number: int | None, va
         places = axis.places(trials)
         for is_complete, marker, color in ((False, "v", GREY), (True, "o", BLUE)):
             chosen = states == is_complete
+            if not chosen.any():
+                continue
             label = "complete" if is_complete else "pruned or waiting"
             drawn.scatter(
                 places[chosen],
@@ -85,7 +89,9 @@ def slices(found: Compared, axes: Sequence[Axis], *, best_number: int | None, va
             )
         _mark_best(drawn, trials, axis, scores, best_number)
         _dress(drawn, axis, along="x")
-    grid[0].set_ylabel(value_name)
+    grid[0].set_ylabel(as_text(value_name))
+    if is_log:
+        grid[0].set_yscale("log")
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=3, frameon=False)
     edge = " Scores far worse than the others are drawn at the edge." if _is_cut(found, low, high) else ""
@@ -129,7 +135,7 @@ def pairs(
         axes.plot(xs[best], ys[best], "*", color=GREEN, markeredgecolor=ON_FIELD, markersize=13, zorder=5)
     _dress(axes, x, along="x")
     _dress(axes, y, along="y")
-    figure.colorbar(points, ax=axes, label=value_name + (" (less is better)" if is_better_low else ""))
+    figure.colorbar(points, ax=axes, label=as_text(value_name) + (" (less is better)" if is_better_low else ""))
     between = (
         "; the colours between them are interpolated, and where no trial is near there are none" if has_lines else ""
     )
@@ -180,6 +186,12 @@ def _window(found: Compared) -> tuple[float, float]:
     far = best + CUTS * (middle - best) if middle != best else scores[0]
     ends = sorted((best, far))
     return max(ends[0], scores.min()), min(ends[1], scores.max())
+
+
+def _spans_decades(found: Compared) -> bool:
+    """Whether the scores need a logarithmic scale."""
+    scores = [trial["score"] for trial in found.trials]
+    return min(scores) > 0 and max(scores) / min(scores) > 100
 
 
 def _is_cut(found: Compared, low: float, high: float) -> bool:

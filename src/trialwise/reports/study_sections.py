@@ -160,12 +160,14 @@ def _best_so_far(trials: Sequence[Mapping[str, Any]], direction: str) -> str:
 
 def _study_facts(run: RunFolder) -> tuple[tuple[str, str], ...]:
     result = run.result
-    device = result.get("device") or run.record.get("machine", {}).get("processor")
+    processor = run.record.get("machine", {}).get("processor")
+    device = result.get("device", "cpu")
+    device = f"{device} ({processor})" if device == "cpu" and processor else device
     workers = f", {result['workers']} at a time" if result.get("workers", 1) > 1 else ""
     return (
         ("trials", _counts(result["counts"]) + workers),
         ("time", f"{result['seconds']:.1f} s"),
-        *((("device", device),) if device else ()),
+        ("device", device),
         ("seed", str(result["seed"])),
     )
 

@@ -14,7 +14,6 @@ FILES = {  # what a run folder may keep of its winner, and what it is
     "model.safetensors": "its weights",
     "model.json": "what the weights belong to: network, classes, preprocessing",
     "default/model.safetensors": "the weights of the untuned default",
-    "trials.csv": "all trials",
 }
 
 
@@ -97,7 +96,7 @@ def more_chapter(run: RunFolder) -> Chapter:
     if not (run.path / "explain" / "explanation.json").exists():
         words = "filters, feature maps, Grad-CAM and the worst mistakes"
         rows.append((words, command("image", "explain", place)))
-    if settings["train"]["network"]["family"] != "feed_forward":
+    if "train" in settings and settings["train"]["network"]["family"] != "feed_forward":
         given = ("--data-dir", settings["data_dir"]) if settings.get("data_dir") else ()
         wide = ("--max-params", FEED_FORWARD_PARAMS, "--set", "family=feed_forward", "--set", "optimizer=adamw")
         net = f"{place}-feed-forward"
