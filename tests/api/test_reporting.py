@@ -16,7 +16,7 @@ def objective(config, trial):
         yield config["rate"] ** 2 / epoch
 
 
-SPACE = {"rate": Float(low=-1, high=1), "kind": Choice(choices=("good", "bad"))}
+SPACE = {"rate": Float(low=-1, high=1, default=0.5), "kind": Choice(choices=("good", "bad"), default="good")}
 
 
 @pytest.fixture
