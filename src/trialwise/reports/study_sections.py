@@ -181,6 +181,5 @@ def all_trials(trials: Sequence[Mapping[str, Any]]) -> tuple[Records, ...]:
     if not trials:
         return ()
     columns = trial_columns([TrialRecord(**trial) for trial in trials])
-    columns["reason"] = columns.pop("reason")  # last: it is long
     kept = {name: values for name, values in columns.items() if any(value is not None for value in values)}
     return (Records(caption="All trials", columns=kept, filter_by="state", file_name="trials.csv"),)
