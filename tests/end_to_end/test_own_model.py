@@ -170,3 +170,24 @@ def test_a_function_defined_in_a_notebook_runs_here(tmp_path, monkeypatch):
     assert any("cannot be imported" in getattr(event, "text", "") for event in notes)
     with pytest.raises(UserError, match="defined in a notebook"):
         api.resume(found)
+
+
+UNGUARDED = """
+from trialwise import Float, tune
+
+def objective(config, trial):
+    for epoch in trial.remaining_epochs():
+        yield config["x"] ** 2 + 1 / epoch
+
+tune(objective, {"x": Float(low=-3.0, high=3.0)}, search={"trials": 4, "workers": 2}, epochs=3)
+"""
+
+
+def test_a_script_without_a_guard_stops_at_once_and_is_told_why(tmp_path):
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "no worker process can start" in done.stderr.splitlines()[-2]
+    assert 'if __name__ == "__main__":' in done.stderr.splitlines()[-1]
+    assert done.stderr.count("a worker process imports the script that started it") <= 2
+    assert len(list((tmp_path / "runs").iterdir())) == 1

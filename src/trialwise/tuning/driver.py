@@ -242,7 +242,7 @@ class _Driver:
             self._begin(Step(number, level))  # it goes on from its checkpoint
             return
         trial = self._ledger.end(number, "failed", reason=reason)
-        self._stop_if_all_fail_alike(failure)
+        self._stop_if_all_fail_alike(dataclasses.replace(failure, reason=reason))
         yield _event("failed", trial, reason=reason)
 
     def _hung(self) -> Iterator[TrialEvent]:
