@@ -142,7 +142,8 @@ def test_a_pool_on_a_cluster_does_what_every_pool_does(cluster, model, tmp_path)
             assert [m.epoch for m in of_trial[:-1]] == [1, 2, 3]
             assert of_trial[-1] == Done(number=number)
         (failure,) = [m for m in messages if m.number == 3]
-        assert (failure.reason, failure.lost) == ("ValueError: too far", False)
+        assert failure.reason.startswith("ValueError: too far")
+        assert not failure.lost
         assert "raise ValueError" in failure.traceback
 
         pool.start(task(4, 0.125))

@@ -11,9 +11,8 @@ from trialwise.api.runs import Note, Part, Watch, ends_well, finish
 from trialwise.api.searches import end_of, plan_of, search_of
 from trialwise.api.second_goal import minding, second_goal_document
 from trialwise.api.study_documents import nothing_found, record_of, study_document
-from trialwise.api.study_places import driven_study
+from trialwise.api.study_places import copying_trials, driven_study, write_trials
 from trialwise.api.tunable import Tunable
-from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder
 from trialwise.reports.study_sentences import transfer_sentences
 from trialwise.tuning.belief import Belief
@@ -59,7 +58,7 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
     interrupted = False
     over: StudyOver | None = None
     with driven_study(run, plan.direction, watch) as study, ends_well(run):
-        watch = minding(goal, study, watch)
+        watch = copying_trials(run, study, minding(goal, study, watch))
         run.reopen()
         try:
             if beginning is not None:
@@ -73,7 +72,7 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
         except KeyboardInterrupt:
             interrupted = True
         records = study.records()
-        write_json(run.path / "trials.json", [record.to_document() for record in records])
+        write_trials(run, study)
         belief = judge(run, records, end)
         best = _keep(run, records, belief, tuned)
         seconds = run.result.get("seconds", 0.0) + time.perf_counter() - start

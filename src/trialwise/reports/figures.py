@@ -25,6 +25,7 @@ from trialwise.reports.drawing import (
 
 FAR_FROM_NAIVE = 1.15  # a model whose error ends so far above naive's would flatten the picture of the others
 FEW_TRIALS = 20
+MOST_DAYS = 300  # of a line that changes slowly
 MOST_NUMBERS = 150  # more beside their points would be a blur
 
 
@@ -41,20 +42,15 @@ def contour(grid: Mapping[str, Any], trials: Sequence[Mapping[str, Any]], best_n
     low, height = float(values.min()), float(np.ptp(values))
     levels = low + height * np.concatenate([[0.0], np.geomspace(1e-5, 1.0, 19)])
     norm = BoundaryNorm(levels, ncolors=256)
-    filled = axes.contourf(grid["x"], grid["y"], values, levels=levels, cmap="Blues_r", norm=norm)
-    axes.contour(grid["x"], grid["y"], values, levels=levels, colors="white", linewidths=0.4, alpha=0.7)
+    on_grid = (grid["x"], grid["y"], values)
+    filled = axes.contourf(*on_grid, levels=levels, cmap="Blues_r", norm=norm)
+    lines = axes.contour(*on_grid, levels=levels, colors="white", linewidths=0.4, alpha=0.7)
+    for drawn in (filled, lines):
+        drawn.set_rasterized(True)  # as lines they would be the heaviest of the page
     axes.plot(xs, ys, color=ON_FIELD, linewidth=0.4, alpha=0.35)
-    points = axes.scatter(
-        xs,
-        ys,
-        c=range(len(xs)),
-        cmap="autumn",
-        s=22,
-        edgecolors=ON_FIELD,
-        linewidths=0.5,
-        zorder=3,
-        rasterized=len(tried) > MANY_POINTS,
-    )
+    order = range(len(xs))
+    style = {"s": 22, "edgecolors": ON_FIELD, "linewidths": 0.5, "zorder": 3, "rasterized": len(xs) > MANY_POINTS}
+    points = axes.scatter(xs, ys, c=order, cmap="autumn", **style)
     for i in readable(np.column_stack([xs, ys]).reshape(-1, 2), np.ptp(grid["x"]), np.ptp(grid["y"])):
         number = str(tried[i]["number"])
         axes.annotate(number, (xs[i], ys[i]), xytext=(3, 3), textcoords="offset points", fontsize=6, color=ON_FIELD)
@@ -67,8 +63,8 @@ def contour(grid: Mapping[str, Any], trials: Sequence[Mapping[str, Any]], best_n
     axes.set(xlabel=x_name, ylabel=y_name)
     figure.colorbar(filled, ax=axes, label="value of the function", format="%.3g", spacing="uniform", ticks=levels[::3])
     if len(tried) > 1:
-        order = figure.colorbar(points, ax=axes, label="trial, in the order tried")
-        order.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+        bar = figure.colorbar(points, ax=axes, label="trial, in the order tried")
+        bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     where = f" at {x_name} = {best['params'][x_name]:.4g}, {y_name} = {best['params'][y_name]:.4g}" if best else ""
     return Picture(
         name="contour",
@@ -239,8 +235,10 @@ def forecast_errors(dates: Sequence[str], actual: Sequence[float], forecasts: Ma
 
     naive = np.maximum(error_so_far("naive"), 1e-12)
     ratios = {name: error_so_far(name) / naive for name in forecasts if name != "naive"}
+    every = max(1, len(days) // MOST_DAYS)
     near = {name: ratio for name, ratio in ratios.items() if ratio[-1] < FAR_FROM_NAIVE}
     figure, axes = new_figure(6.8, 3.2)
+    days, near = days[::every], {name: ratio[::every] for name, ratio in near.items()}
     styles = itertools.cycle([(GREY, "-"), (BLUE, "-"), (GREEN, "-."), (RED, ":"), (BLACK, "-")])
     for (name, ratio), (color, dashes) in zip(near.items(), styles, strict=False):
         axes.plot(days, ratio, color=color, linestyle=dashes, linewidth=1.6 if dashes != "-" else 1.2, label=name)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder
+from trialwise.reports.comparing import comparisons, named
 from trialwise.reports.sections import section
 from trialwise.tuning.trial_table import write_table
 
@@ -30,11 +31,12 @@ def write_report(runs: Sequence[RunFolder], path: Path, *, title: str | None = N
     Raises:
         UserError: A run is of a kind that has no report.
     """
-    sections = [section(run) for run in runs]
+    sections = named([section(run) for run in runs], runs)
+    compared = comparisons(runs)
     style, script = _part("report.css"), _part("report.js")
     page = _TEMPLATES.get_template("report.html").render(
-        title=title or sections[0].title,
-        sections=sections,
+        title=title or (compared or sections)[0].title,
+        sections=[*compared, *sections],
         started=runs[0].record["started"][:16].replace("T", " ") + " UTC",
         n_static=STATIC_ROWS,
         style=Markup(style),

@@ -6,10 +6,13 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any, Protocol
 
 from trialwise.tuning.rungs import RungUnit
 from trialwise.tuning.trials import Config, Objective, Trial
+
+_NOT_THE_USERS = ("trialwise", "site-packages", "dist-packages")  # in the path of a file
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -149,7 +152,7 @@ def run_task(objective: Objective, task: Task) -> Iterator[Message]:
                 if left.is_over(epoch):
                     break
     except (Exception, SystemExit) as error:  # an objective that calls sys.exit ends its trial, not the study
-        yield Failure(number=number, reason=reason_of(error), traceback=traceback.format_exc())
+        yield Failure(number=number, reason=reason_of(error) + _place(error), traceback=traceback.format_exc())
         return
     if left.is_over(epoch):
         yield Done(number=number)
@@ -195,6 +198,13 @@ def reason_of(error: BaseException) -> str:
     full = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     full = full or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
     return f"out of memory ({line})" if full else line
+
+
+def _place(error: BaseException) -> str:
+    """Where in the user's own code it was raised, the innermost such line; nothing where none of that was running."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not any(part in _NOT_THE_USERS for part in Path(frame.filename).parts)]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})" if own else ""
 
 
 def _from_what_is_left(trial: Trial) -> Trial:

@@ -105,7 +105,12 @@ def _continue_tune_images(run: RunFolder, prepared: Prepared, watch: Watch) -> R
         max_epochs=settings.epochs,
         first_rung=run.settings["first_rung"],
         default={name: flat(settings)[name] for name in space},
-        facts={"score": "validation accuracy", "data": data_document(prepared)},
+        facts={
+            "score": "validation accuracy",
+            "data": data_document(prepared),
+            "device": str(pick_device()),
+            "number_format": run.settings["number_format"],
+        },
         keep=lambda run, best, folder: _keep_winner(run, best, folder, settings, prepared),
         keep_default=_keep_default,
     )
