@@ -21,6 +21,7 @@ def test_all_verbs_are_there():
         "completion",
         "demo",
         "doctor",
+        "log",
         "optimize",
         "report",
         "tune",

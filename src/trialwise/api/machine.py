@@ -23,6 +23,8 @@ EXTRAS = {
     "parquet": ("pyarrow", "images in Parquet files, study export --to FILE.parquet"),
     "postgres": ("psycopg", "--storage postgresql://..."),
     "dashboard": ("optuna_dashboard", "study dashboard"),
+    "mlflow": ("mlflow", "log --mlflow URI"),
+    "tensorboard": ("tensorboard", "log --tensorboard FOLDER"),
     "ray": ("ray", "--ray ADDRESS"),
     "notebook": ("jupytext", "make notebook"),
 }
