@@ -1,6 +1,10 @@
 """Runs in MLflow and TensorBoard, read back with those packages themselves."""
 
 import json
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import mlflow
 import pytest
@@ -18,6 +22,9 @@ def objective(config, trial):
     for epoch in trial.remaining_epochs():
         yield (config["x"] - 0.3) ** 2 + 1 / epoch
 """
+# MLflow 3.17 with SQLAlchemy 2.1.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+
 STORE = "sqlite:///mlflow.db"
 
 
@@ -123,3 +130,26 @@ def test_bad_places_get_one_error_and_no_password_is_shown(study, capsys):
     (told := capsys.readouterr().err)
     assert "hint: --mlflow sqlite:///mlflow.db" in told
     assert "secret" not in told
+
+
+def test_the_recipe_for_weights_and_biases_logs_every_trial(study, monkeypatch):
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "other-tools.md").read_text()
+    (recipe,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    made = []
+
+    def init(**given):
+        scores, ends = {}, []
+        made.append((given, scores, ends))
+        return SimpleNamespace(
+            log=lambda row, step: scores.update({step: row["score"]}),
+            summary={},
+            finish=lambda exit_code: ends.append(exit_code),
+        )
+
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init))
+    monkeypatch.setattr(sys, "argv", ["log_to_wandb.py", study])
+    exec(compile(recipe, "recipe", "exec"), {})
+    trials = api.show_study(study)["trials"]
+    assert [given["config"] for given, _, _ in made] == [trial["params"] for trial in trials]
+    assert [scores for _, scores, _ in made] == [trial["scores"] for trial in trials]
+    assert [ends for _, _, ends in made] == [[int(trial["state"] == "failed")] for trial in trials]

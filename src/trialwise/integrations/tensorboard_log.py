@@ -1,5 +1,6 @@
 """A run for TensorBoard: the score of every trial by epoch, and the HParams tab with every trial's configuration."""
 
+import importlib
 import importlib.util
 import io
 from collections.abc import Iterable
@@ -44,8 +45,9 @@ def log_to_tensorboard(tracked: Tracked, logdir: Path) -> dict[str, Any]:
 
 
 def _trial(path: Path, tracked: Tracked, record: TrialRecord) -> None:
-    from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
     from tensorboard.plugins.hparams import summary_v2 as hparams
+
+    api_pb2, plugin_data_pb2 = _messages("plugins.hparams.api_pb2"), _messages("plugins.hparams.plugin_data_pb2")
 
     shown = record.params | {"state": record.state}
     start = hparams.hparams_pb(shown, trial_id=f"trial {record.number}", start_time_secs=tracked.started_seconds)
@@ -90,18 +92,24 @@ def _domain(parameter: Float | Int | Choice) -> Any:
     return hparams.Discrete(list(parameter.choices)) if len(kinds) == 1 else None
 
 
+def _messages(name: str) -> Any:
+    """A module of protocol messages; made when it is loaded, so that nothing is known of it before."""
+    return importlib.import_module(f"tensorboard.{name}")
+
+
 def _hparams_summary(tag: str, data: Any) -> Any:
-    from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.hparams import metadata
+
+    Summary = _messages("compat.proto.summary_pb2").Summary
 
     about = metadata.create_summary_metadata(data)
     return Summary(value=[Summary.Value(tag=tag, metadata=about, tensor=metadata.NULL_TENSOR)])
 
 
 def _write(path: Path, tracked: Tracked, head: Iterable[Any], scalars: Iterable[tuple[str, int, float]]) -> None:
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.summary.writer.record_writer import RecordWriter
+
+    Event, Summary = _messages("compat.proto.event_pb2").Event, _messages("compat.proto.summary_pb2").Summary
 
     at = tracked.started_seconds
     events = [Event(wall_time=at, file_version="brain.Event:2")]
