@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # One test process a core, each of one thread: two threads beside another process were measured ten times slower.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
+# Where the executed notebook goes; the committed one is of a run on CIFAR-10 (TRIALWISE_NOTEBOOK=full).
+NOTEBOOK ?= runs/ML_Optimization.ipynb
 
 .PHONY: help demo test test-all notebook check clean
 
@@ -26,7 +28,8 @@ test-all: .venv/.installed check  ## The same with the slow tests
 	$(PYTEST) -m ''
 
 notebook: .venv/.installed  ## Execute the notebook, small and offline
-	$(BIN)/jupytext --to ipynb --execute --output notebooks/ML_Optimization.ipynb notebooks/ML_Optimization.py
+	mkdir -p runs
+	$(BIN)/jupytext --to ipynb --execute --output $(NOTEBOOK) notebooks/ML_Optimization.py
 
 check: .venv/.installed  ## Format, lint and types
 	$(BIN)/ruff format --check .

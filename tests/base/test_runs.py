@@ -1,4 +1,5 @@
 import json
+import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -71,3 +72,11 @@ def test_the_record_is_plain_json_with_versions(tmp_path):
     record = json.loads((run.path / "run.json").read_text())
     assert record["schema"] == SCHEMA
     assert {"python", "torch", "optuna"} <= record["versions"].keys()
+
+
+def test_a_worker_that_imports_an_unguarded_script_begins_no_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    with pytest.raises(UserError, match="a worker process imports the script") as refused:
+        RunFolder.create("tune", {}, seed=0, out=tmp_path / "run")
+    assert '__name__ == "__main__"' in refused.value.hint
+    assert not (tmp_path / "run").exists()

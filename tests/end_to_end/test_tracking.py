@@ -10,6 +10,7 @@ import mlflow
 import pytest
 from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
 from tensorboard.context import RequestContext
+from tensorboard.plugins import base_plugin
 from tensorboard.plugins.hparams import api_pb2, backend_context, get_experiment, list_session_groups
 
 from trialwise import api
@@ -103,7 +104,8 @@ def test_a_study_in_tensorboard_has_scores_by_epoch_and_a_working_hparams_tab(st
             scores = {each.step: each.tensor_proto.float_val[0] for each in found}
             assert scores == pytest.approx(trial["scores"], rel=1e-6)
 
-    hparams = backend_context.Context(data_provider.MultiplexerDataProvider(events, "tb"))
+    provider = data_provider.MultiplexerDataProvider(events, "tb")
+    hparams = backend_context.Context(base_plugin.TBContext(data_provider=provider, logdir="tb"))
     asked = (RequestContext(), hparams, "")
     experiment = get_experiment.Handler(*asked, api_pb2.GetExperimentRequest()).run()
     infos = {info.name: info for info in experiment.hparam_infos}

@@ -1,6 +1,7 @@
 """The run folder: everything one command found, in one place, readable without trialwise."""
 
 import datetime
+import multiprocessing
 import os
 import platform
 import sys
@@ -38,8 +39,10 @@ class RunFolder:
             out: The folder to make; by default `KIND-DATE-TIME` in the runs folder.
 
         Raises:
-            UserError: `out` is a file, or a folder that already holds something.
+            UserError: `out` is a file, or a folder that already holds something; or this process is a worker that
+                still imports the script which started it, so the script's call is not guarded.
         """
+        _check_guarded()
         check_out(out)
         path = out if out is not None else fresh_folder(kind)
         path.mkdir(parents=True, exist_ok=True)
@@ -130,6 +133,15 @@ class RunFolder:
     def metrics(self) -> list[dict[str, Any]]:
         """The records of `metrics.jsonl`, oldest first."""
         return read_json_lines(self.path / "metrics.jsonl")
+
+
+def _check_guarded() -> None:
+    """Refuse to begin what the parent process began: a spawned worker imports its script from the first line."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise UserError(
+            "a worker process imports the script that started it, and the script begins the same work again",
+            hint='put the call under if __name__ == "__main__":',
+        )
 
 
 def check_out(path: Path | None) -> None:
