@@ -187,3 +187,11 @@ def _extra(extra: str) -> Check:
     return Check(
         name=f"extra {extra}", ok=True, found=f"{package} {metadata.version(package.replace('_', '-'))}: {use}"
     )
+
+
+def _version(package: str) -> str:
+    name = package.replace("_", "-")
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:  # mlflow comes from mlflow-skinny alone
+        return metadata.version(f"{name}-skinny")
