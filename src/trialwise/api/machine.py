@@ -185,7 +185,7 @@ def _extra(extra: str) -> Check:
             name=f"extra {extra}", ok=True, found="not installed", hint=f"{use}: pip install trialwise[{extra}]"
         )
     return Check(
-        name=f"extra {extra}", ok=True, found=f"{package} {metadata.version(package.replace('_', '-'))}: {use}"
+        name=f"extra {extra}", ok=True, found=f"{package} {_version(package)}: {use}"
     )
 
 
