@@ -184,9 +184,7 @@ def _extra(extra: str) -> Check:
         return Check(
             name=f"extra {extra}", ok=True, found="not installed", hint=f"{use}: pip install trialwise[{extra}]"
         )
-    return Check(
-        name=f"extra {extra}", ok=True, found=f"{package} {_version(package)}: {use}"
-    )
+    return Check(name=f"extra {extra}", ok=True, found=f"{package} {_version(package)}: {use}")
 
 
 def _version(package: str) -> str:
