@@ -61,6 +61,35 @@ def test_the_guides_model_is_tuned_and_the_study_survives_a_kill(guide, capsys):
     assert rows(json.loads(capsys.readouterr().out)) == rows(whole)
 
 
+KILLS = """
+            if trial.number == {number} and epoch == {epoch} and not Path("killed-once").exists():
+                Path("killed-once").touch()
+                os.kill(os.getppid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(("number", "epoch"), [(0, 2), (2, 1)])
+def test_an_epoch_that_was_saved_when_the_study_died_is_not_trained_twice(guide, capsys, number, epoch):
+    """The worker kills its driver after the checkpoint of an epoch, before the score of it can be on record."""
+    few = ["--epochs", "3", "--trials", "5", "--workers", "1", "--lockstep", "--confirm", "0"]
+    command = [word for word in guide[1 : guide.index("--epochs")]] + few
+    assert run([*command, "--out", "whole", "--json"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    text = Path("digits_mlp.py").read_text()
+    saved = "            checkpoint.save(parts, history)\n"
+    assert saved in text
+    kills = "import os, signal\nfrom pathlib import Path\n" + text.replace(
+        saved, saved + KILLS.format(number=number, epoch=epoch)
+    )
+    Path("digits_mlp.py").write_text(kills)
+    killed = subprocess.run(
+        [sys.executable, "-m", "trialwise", *command, "--out", "killed"], capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert run(["study", "resume", "killed", "--json"]) == 0
+    assert rows(json.loads(capsys.readouterr().out)) == rows(whole)
+
+
 def test_the_guides_script_runs(guide):
     text = Path("script.py").read_text().replace('"trials": 20, "workers": 2', '"trials": 3, "workers": 1')
     Path("script.py").write_text(text)

@@ -122,6 +122,17 @@ def test_a_study_whose_journal_was_cut_anywhere_goes_on_to_the_same_table(tmp_pa
     assert table(resumed) == table(whole)
 
 
+def test_the_defaults_folder_stays_where_it_is_asked_for(tmp_path):
+    for name, kept in (("a", False), ("b", True)):
+        plan = dataclasses.replace(PLAN, keep_default=kept)
+        run(tmp_path / name, plan=plan, stop_after=30)
+        study, _ = run(tmp_path / name, plan=plan)
+        best = best_record(study.records(), "maximize").number
+        assert best != 0, "another trial is better"
+        folders = sorted(int(path.name) for path in (tmp_path / name / "trials").iterdir())
+        assert folders == ([0, best] if kept else [best])
+
+
 def test_a_study_can_be_given_more_trials(tmp_path):
     run(tmp_path, plan=dataclasses.replace(PLAN, budget=Budget(trials=4)))
     study, _ = run(tmp_path, plan=PLAN)

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from trialwise.tuning.tasks import Failure, Message, Score, Task, run_task
+from trialwise.tuning.tasks import Ending, Failure, Message, Task, run_task
 from trialwise.tuning.trials import Objective
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -36,7 +36,7 @@ class InlinePool:
         if self._running is None:
             return None
         message = next(self._running[1])
-        if not isinstance(message, Score):
+        if isinstance(message, Ending):
             self.close()
         return message
 
@@ -137,7 +137,7 @@ class _Worker:
         except (EOFError, ConnectionError):
             self._process.join()
             message = self._death(self.task.trial.number)
-        if not isinstance(message, Score):
+        if isinstance(message, Ending):
             self.task = None
         return message
 

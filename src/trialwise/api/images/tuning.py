@@ -7,7 +7,9 @@ from typing import Any
 
 from trialwise.api.images.data import data_and_settings, data_document, prepared_again, run_record, save_trained_on
 from trialwise.api.runs import Watch, unwatched
-from trialwise.api.tuning import Search, Tunable, check_search, run_tuning, search_record
+from trialwise.api.searches import Search, check_search, search_record
+from trialwise.api.tunable import Tunable
+from trialwise.api.tuning import run_tuning
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import changed, fill, flat, to_toml
