@@ -16,6 +16,7 @@ def test_all_verbs_are_there():
         "completion",
         "demo",
         "doctor",
+        "log",
         "optimize",
         "report",
         "tune",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from trialwise.api.studies import list_studies, resume, show_study
     from trialwise.api.study_places import studies_at
     from trialwise.api.study_tables import compare_study_runs, export_study, study_dashboard
+    from trialwise.api.tracking import log
 
 # Loaded when they are first asked for, so that a verb without networks does not wait for torch.
 _HOMES = {
@@ -59,6 +60,7 @@ _HOMES = {
     "compare_study_runs": "study_tables",
     "export_study": "study_tables",
     "study_dashboard": "study_tables",
+    "log": "tracking",
 }
 
 __all__ = [
@@ -81,6 +83,7 @@ __all__ = [
     "inspect",
     "leak_test",
     "list_studies",
+    "log",
     "optimize",
     "predict",
     "predict_batches",

@@ -23,6 +23,8 @@ EXTRAS = {
     "parquet": ("pyarrow", "images in Parquet files, study export --to FILE.parquet"),
     "postgres": ("psycopg", "--storage postgresql://..."),
     "dashboard": ("optuna_dashboard", "study dashboard"),
+    "mlflow": ("mlflow", "log --mlflow URI"),
+    "tensorboard": ("tensorboard", "log --tensorboard FOLDER"),
     "ray": ("ray", "--ray ADDRESS"),
     "notebook": ("jupytext", "make notebook"),
 }
@@ -182,6 +184,12 @@ def _extra(extra: str) -> Check:
         return Check(
             name=f"extra {extra}", ok=True, found="not installed", hint=f"{use}: pip install trialwise[{extra}]"
         )
-    return Check(
-        name=f"extra {extra}", ok=True, found=f"{package} {metadata.version(package.replace('_', '-'))}: {use}"
-    )
+    return Check(name=f"extra {extra}", ok=True, found=f"{package} {_version(package)}: {use}")
+
+
+def _version(package: str) -> str:
+    name = package.replace("_", "-")
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:  # mlflow comes from mlflow-skinny alone
+        return metadata.version(f"{name}-skinny")
