@@ -18,7 +18,7 @@
 # instead of CIFAR-10, and AAPL's history from 2000 to 2013 (`make notebook` does that, into
 # `runs/ML_Optimization.ipynb`). For the real thing set two variables before starting it: `TRIALWISE_NOTEBOOK=full`,
 # and `TRIALWISE_CIFAR10=` a folder or an archive of CIFAR-10 (or `cifar10`, to download it). With AAPL.csv of your
-# own, set `TRIALWISE_AAPL=`. The executed notebook beside this source was such a run, on CIFAR-10.
+# own, set `TRIALWISE_AAPL=`.
 
 # %%
 import json
@@ -94,8 +94,8 @@ figure(quadratic, "history")
 # in the end. Trial 0 is the untuned default, and it always runs to the end: without it nobody knows what tuning gained.
 
 # %%
-search = {"trials": 16} if FULL else {"trials": 9}
-budget = {"epochs": 6} if FULL else {"max_params": 20_000, "epochs": 6}
+search = {"trials": 12, "confirm": 2} if FULL else {"trials": 9}
+budget = {"epochs": 4} if FULL else {"max_params": 20_000, "epochs": 6}
 tuned = api.tune_images(IMAGES, settings=budget, search=search, seed=1, out=RUNS / "tuned")
 print(tuned.result["verdict"])
 figure(tuned, "history")
@@ -120,7 +120,7 @@ print(api.evaluate(tuned)["verdict"])
 # %%
 from scipy.stats import spearmanr
 
-EPOCHS = 9 if FULL else 6
+EPOCHS = 6
 curves = {}
 for rate in (0.005, 0.02, 0.05, 0.1, 0.3):
     settings = {"learning_rate": rate, "epochs": EPOCHS, "max_params": 20_000}
@@ -179,7 +179,7 @@ print(api.compare([trained[names[1]].path, trained[names[2]].path])["verdict"])
 
 # %%
 ablated = api.ablate(
-    IMAGES, settings={"epochs": 6 if FULL else 4} | ({} if FULL else {"max_params": 8_000}), seeds=3,
+    IMAGES, settings={"epochs": 4} | ({} if FULL else {"max_params": 8_000}), seeds=3,
     out=RUNS / "ablated",
 )  # fmt: skip
 print(ablated.result["verdict"])

@@ -1,10 +1,12 @@
-"""Writes commands.md from the help of every command; a test keeps it current."""
+"""Writes what is made from code and results: commands, API, figures, the README's table; a test keeps them current."""
 
 import io
 from pathlib import Path
 
 from rich.console import Console
 
+import api_page
+import figures_table
 from trialwise.cli.app import app
 
 
@@ -28,13 +30,26 @@ def help_of(command: str) -> str:
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).strip() + "\n"
 
 
-def page() -> str:
-    """The whole page."""
+def commands_page() -> str:
+    """The whole page of commands."""
     parts = ["# Commands\n", "Made from the commands' own help by `docs/reference/make_reference.py`.\n"]
     for command in commands():
         parts.append(f"## trialwise {command}\n\n```text\n{help_of(command)}```\n")
     return "\n".join(parts)
 
 
+def pages() -> dict[Path, str]:
+    """What each file that is made from the code should hold now."""
+    here = Path(__file__).parent
+    readme = here.parents[1] / "README.md"
+    return {
+        here / "commands.md": commands_page(),
+        here / "api.md": api_page.page(),
+        here / "figures.md": figures_table.page(),
+        readme: figures_table.placed(readme.read_text(encoding="utf-8")),
+    }
+
+
 if __name__ == "__main__":
-    Path(__file__).with_name("commands.md").write_text(page(), encoding="utf-8")
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")

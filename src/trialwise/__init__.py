@@ -4,6 +4,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trialwise.api.estimators.images import ImageClassifier
+    from trialwise.api.estimators.prices import PriceForecaster
     from trialwise.api.objectives import tune
     from trialwise.training.checkpoints import Checkpoint
     from trialwise.tuning.spaces import Choice, Float, Int
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 # What a person's own code needs, loaded when it is first asked for; the other verbs are in `trialwise.api`.
 _HOMES = {
     "tune": "api.objectives",
+    "ImageClassifier": "api.estimators.images",
+    "PriceForecaster": "api.estimators.prices",
     "Checkpoint": "training.checkpoints",
     "Choice": "tuning.spaces",
     "Float": "tuning.spaces",
@@ -19,7 +23,7 @@ _HOMES = {
     "Trial": "tuning.trials",
 }
 
-__all__ = ["Checkpoint", "Choice", "Float", "Int", "Trial", "tune"]
+__all__ = ["Checkpoint", "Choice", "Float", "ImageClassifier", "Int", "PriceForecaster", "Trial", "tune"]
 
 
 def __getattr__(name: str) -> Any:

@@ -24,7 +24,25 @@ def main() -> None:
         code = 130
     with suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to stop
-    sys.exit(code)
+    sys.exit(code if _stdout_is_written(told=code != 0) else 1)
+
+
+def _stdout_is_written(*, told: bool) -> bool:
+    """Write what is left; False, and no traceback at exit, where the disk is full or the reader gone (`| head`).
+
+    Args:
+        told: Whether the user has been told already what went wrong.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if not told and not isinstance(error, BrokenPipeError):
+            print(f"error: writing: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    except (AttributeError, ValueError):  # there is no stdout, or it is closed
+        pass
+    return True
 
 
 def _first_interrupt(*_: Any) -> None:

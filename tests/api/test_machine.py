@@ -4,8 +4,6 @@ import importlib
 import sys
 import types
 
-import pytest
-
 from trialwise import api
 from trialwise.api import doctor as verb
 from trialwise.cli.app import run
@@ -21,6 +19,37 @@ def test_a_machine_that_can_work_is_well():
     assert checks(found)["device"]["found"]
     assert "float" in checks(found)["number format"]["found"]
     assert found["versions"]["torch"] in checks(found)["packages"]["found"]
+    assert "locked, written and read again" in checks(found)["storage"]["found"]
+    assert "usable cores are free" in checks(found)["cores"]["found"]
+    assert "GB used" in checks(found)["cache folder"]["found"]
+
+
+def test_a_kept_verdict_on_the_number_format_that_no_longer_holds_is_named(monkeypatch):
+    import torch
+
+    from trialwise.training import device
+
+    verdicts = {
+        torch.bfloat16: "bfloat16: right and 2.0x faster",
+        torch.float32: "float32: bfloat16 gives wrong results",
+    }
+    kept, now = (device.NumberFormat(dtype=dtype, reason=reason) for dtype, reason in verdicts.items())
+    monkeypatch.setattr(device, "number_format", lambda _: kept)
+    monkeypatch.setattr(device, "tested_number_format", lambda _: now)
+    check = checks(verb())["number format"]
+    assert check["ok"]
+    assert check["found"] == now.reason
+    assert f"earlier test ({kept.reason})" in check["hint"]
+    assert "number_formats.json" in check["hint"]
+
+
+def test_a_study_that_cannot_be_read_again_is_an_illness(monkeypatch):
+    from trialwise.tuning.studies import Study
+
+    monkeypatch.setattr(Study, "enqueue", lambda self, params: None)
+    found = verb()
+    assert not found["ok"]
+    assert "TRIALWISE_RUNS_DIR" in checks(found)["storage"]["hint"]
 
 
 def test_a_folder_that_cannot_be_written_is_named_with_its_variable(monkeypatch, tmp_path, capsys):
@@ -31,7 +60,7 @@ def test_a_folder_that_cannot_be_written_is_named_with_its_variable(monkeypatch,
     printed = capsys.readouterr()
     assert "WRONG runs folder" in printed.out
     assert "TRIALWISE_RUNS_DIR" in printed.out
-    assert "Something is wrong with: runs folder." in printed.err
+    assert "Something is wrong with: runs folder, storage." in printed.err
 
 
 def test_a_check_that_raises_is_one_that_failed(monkeypatch):
@@ -48,14 +77,6 @@ def test_an_extra_that_is_missing_is_no_illness(monkeypatch):
     found = verb()
     assert found["ok"]
     assert checks(found)["extra moon"]["hint"] == "howling: pip install trialwise[moon]"
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_names_the_commands(shell, capsys):
-    assert run(["completion", shell]) == 0
-    script = capsys.readouterr().out
-    assert "backtest" in script
-    assert "trialwise" in script
 
 
 def test_a_verb_is_a_function_however_often_it_is_asked_for():

@@ -1,5 +1,7 @@
 import json
+import subprocess
 import sys
+from pathlib import Path
 
 from trialwise.api.runs import Part, Stage
 from trialwise.cli.output import give, watching
@@ -50,3 +52,20 @@ def test_data_goes_to_stdout_and_to_a_new_folder(capsys, tmp_path):
     assert json.loads((tmp_path / "new" / "result.json").read_text()) == {"a": [1.5, None]}
     give({}, "words", json=False)
     assert capsys.readouterr().out == "words\n"
+
+
+def test_a_reader_that_goes_and_a_full_disk_leave_no_traceback():
+    command = f"{sys.executable} -m trialwise completion bash"
+    piped = subprocess.run(["bash", "-c", f"{command} | head -1"], capture_output=True, text=True, check=False)
+    assert (piped.stdout, piped.stderr) == ("# Bash completion for trialwise\n", "")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "trialwise", "--version"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: writing: No space left on device\n")
+    assert done.stderr.count("error") == 1

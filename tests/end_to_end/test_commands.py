@@ -44,9 +44,9 @@ def test_optimize_finds_the_shifted_minimum_and_draws_it(tmp_path):
     assert found["seed"] == 3
     page = (tmp_path / "run" / "report.html").read_text()
     assert "data:image/svg+xml" in page
-    assert page.count("<img") == 3
+    assert page.count("<img") == 4
     pictures = {path.stem: path.read_text() for path in (tmp_path / "run" / "figures").iterdir()}
-    assert pictures.keys() == {"contour", "history", "importances"}
+    assert pictures.keys() == {"contour", "history", "importances", "slices"}
     assert all(svg.startswith("<?xml") for svg in pictures.values())
 
 
@@ -98,7 +98,7 @@ def test_an_image_is_trained_tuned_and_evaluated_once(colours, tmp_path):
     assert robust["n"] == 18
     assert len(robust["robustness"]["corruptions"]) == 7
     page = (Path("tuned") / "report.html").read_text()
-    assert "<h3>When the images get worse</h3>" in page
+    assert ">When the images get worse</h3>" in page
     compared = document("image", "compare", trained["run"], "tuned")
     assert compared["plain"]["n"] == 18
     assert compared["plain"]["interval"][0] <= compared["plain"]["difference"] <= compared["plain"]["interval"][1]
@@ -234,6 +234,12 @@ def test_the_demo_ends_in_one_page_on_all_three(tmp_path):
         "epoch by epoch",
         "true and predicted",
         "naive",
+        "With and without convolutions",
+        "What the network looks at",
+        "Is it only an earlier close?",
+        "Where the good values lie",
+        "The winning configuration",
+        "Every setting",
     ):
         assert word in page, word
     assert "://" not in page, "the page asks nothing of any server"

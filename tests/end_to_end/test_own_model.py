@@ -61,6 +61,35 @@ def test_the_guides_model_is_tuned_and_the_study_survives_a_kill(guide, capsys):
     assert rows(json.loads(capsys.readouterr().out)) == rows(whole)
 
 
+KILLS = """
+            if trial.number == {number} and epoch == {epoch} and not Path("killed-once").exists():
+                Path("killed-once").touch()
+                os.kill(os.getppid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(("number", "epoch"), [(0, 2), (2, 1)])
+def test_an_epoch_that_was_saved_when_the_study_died_is_not_trained_twice(guide, capsys, number, epoch):
+    """The worker kills its driver after the checkpoint of an epoch, before the score of it can be on record."""
+    few = ["--epochs", "3", "--trials", "5", "--workers", "1", "--lockstep", "--confirm", "0"]
+    command = [word for word in guide[1 : guide.index("--epochs")]] + few
+    assert run([*command, "--out", "whole", "--json"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    text = Path("digits_mlp.py").read_text()
+    saved = "            checkpoint.save(parts, history)\n"
+    assert saved in text
+    kills = "import os, signal\nfrom pathlib import Path\n" + text.replace(
+        saved, saved + KILLS.format(number=number, epoch=epoch)
+    )
+    Path("digits_mlp.py").write_text(kills)
+    killed = subprocess.run(
+        [sys.executable, "-m", "trialwise", *command, "--out", "killed"], capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert run(["study", "resume", "killed", "--json"]) == 0
+    assert rows(json.loads(capsys.readouterr().out)) == rows(whole)
+
+
 def test_the_guides_script_runs(guide):
     text = Path("script.py").read_text().replace('"trials": 20, "workers": 2', '"trials": 3, "workers": 1')
     Path("script.py").write_text(text)
@@ -141,3 +170,24 @@ def test_a_function_defined_in_a_notebook_runs_here(tmp_path, monkeypatch):
     assert any("cannot be imported" in getattr(event, "text", "") for event in notes)
     with pytest.raises(UserError, match="defined in a notebook"):
         api.resume(found)
+
+
+UNGUARDED = """
+from trialwise import Float, tune
+
+def objective(config, trial):
+    for epoch in trial.remaining_epochs():
+        yield config["x"] ** 2 + 1 / epoch
+
+tune(objective, {"x": Float(low=-3.0, high=3.0)}, search={"trials": 4, "workers": 2}, epochs=3)
+"""
+
+
+def test_a_script_without_a_guard_stops_at_once_and_is_told_why(tmp_path):
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "no worker process can start" in done.stderr.splitlines()[-2]
+    assert 'if __name__ == "__main__":' in done.stderr.splitlines()[-1]
+    assert done.stderr.count("a worker process imports the script that started it") <= 2
+    assert len(list((tmp_path / "runs").iterdir())) == 1

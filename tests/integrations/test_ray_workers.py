@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
+from bucket_files import surroundings
 
 from trialwise import api
 from trialwise.base.errors import UserError, WorkError
@@ -17,7 +19,8 @@ from trialwise.base.runs import RunFolder
 from trialwise.functions.objective import OwnObjective
 from trialwise.tuning.settings import ClusterSettings
 from trialwise.tuning.spaces import Float
-from trialwise.tuning.tasks import Done, Score, Task, run_all
+from trialwise.tuning.task_lists import run_all
+from trialwise.tuning.tasks import Begun, Done, Score, Task
 from trialwise.tuning.trials import Trial
 
 if importlib.util.find_spec("ray") is None:
@@ -50,7 +53,17 @@ def objective(config, trial):
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def bucket(tmp_path_factory):
+    """The environment in which all processes, those of the cluster too, know `bucket://`."""
+    before, says = dict(os.environ), surroundings(tmp_path_factory.mktemp("store"))
+    os.environ.update(says)
+    yield says
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
+def cluster(bucket):
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     from ray.cluster_utils import Cluster
 
@@ -129,10 +142,12 @@ def test_a_pool_on_a_cluster_does_what_every_pool_does(cluster, model, tmp_path)
             assert [m.epoch for m in of_trial[:-1]] == [1, 2, 3]
             assert of_trial[-1] == Done(number=number)
         (failure,) = [m for m in messages if m.number == 3]
-        assert (failure.reason, failure.lost) == ("ValueError: too far", False)
+        assert failure.reason.startswith("ValueError: too far")
+        assert not failure.lost
         assert "raise ValueError" in failure.traceback
 
         pool.start(task(4, 0.125))
+        assert pool.receive() == Begun(number=4)
         assert pool.receive(0.2) is None
         pool.stop(4)
         assert pool.receive() is None
@@ -144,6 +159,7 @@ def test_a_pool_on_a_cluster_does_what_every_pool_does(cluster, model, tmp_path)
         assert sorted(path.name for path in (tmp_path / "shared" / "one").iterdir()) == ["trials.0002"]
 
         pool.start(task(2, 1.0, until=9, done=3))
+        assert isinstance(pool.receive(), Begun)
         assert isinstance(pool.receive(), Score)
         replace_node(cluster)
         replace_node(cluster)
@@ -222,6 +238,100 @@ def test_a_killed_driver_goes_on_at_another_address(cluster, slow_enough, tmp_pa
     assert table(there) == here
     assert there.settings["search"]["cluster"]["ray"] == "auto"
     assert before < len(epochs_run(tmp_path)) <= sum(len(t["scores"]) for t in read_trials(there)) + 2
+
+
+def test_ctrl_c_ends_all_trials_and_the_study_goes_on_from_a_place_known_by_url(cluster, bucket, slow_enough, tmp_path):
+    here = local_table(slow_enough, tmp_path)
+    (tmp_path / "space.toml").write_text("[x]\nlow = 0.5\nhigh = 2.0\ndefault = 1.0\n")
+    command = [sys.executable, "-m", "trialwise", "tune", slow_enough, "--space", "space.toml", "--epochs", "9"]
+    command += ["--trials", "9", "--lockstep", "--sampler", "random", "--confirm", "0", "--out", "there"]
+    command += ["--ray", cluster.address, "--checkpoints", "bucket://studies/mine"]
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0)
+    while not (tmp_path / "log").exists() or len(epochs_run(tmp_path)) < 8:
+        assert driver.poll() is None, driver.communicate()
+        time.sleep(0.05)
+    os.killpg(driver.pid, signal.SIGINT)
+    _, said = driver.communicate(timeout=60)
+    assert driver.returncode == 130, said
+    assert "trialwise study resume there" in said
+    assert "Traceback" not in said
+    assert RunFolder.open(tmp_path / "there").record["status"] == "interrupted"
+    ended = len(epochs_run(tmp_path))
+    time.sleep(1.0)
+    assert len(epochs_run(tmp_path)) == ended, "no trial runs on"
+    kept = list(Path(bucket["FSSPEC_BUCKET_ROOT"], "studies", "mine").glob("*/*/*.tar"))
+    assert kept, "paused trials' checkpoints are in the store"
+
+    resumed = subprocess.run(
+        [sys.executable, "-m", "trialwise", "study", "resume", "there", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    there = RunFolder.open(tmp_path / "there")
+    assert table(there) == here
+    assert len(epochs_run(tmp_path)) <= sum(len(t["scores"]) for t in read_trials(there)) + 2
+    assert list(Path(bucket["FSSPEC_BUCKET_ROOT"], "studies", "mine").glob("*/*")) == []
+
+
+def test_a_store_that_refuses_is_said_before_anything_runs(cluster, bucket, model, monkeypatch):
+    code = "import sys; from trialwise.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "tune", model("refused_model"), "--param", "x=0.5:2.0", "--epochs", "3"]
+    command += ["--ray", cluster.address, "--checkpoints", "bucket://studies/mine"]
+    environment = {**os.environ, "FSSPEC_BUCKET_KEY": "wrong"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    said = " ".join(done.stderr.split())
+    assert "--checkpoints bucket://studies/mine" in said
+    assert "cannot be written to: the bucket wants its key" in said
+
+
+@pytest.fixture
+def with_gpus(cluster):
+    """The cluster with a node of two GPUs more, as far as Ray knows."""
+    node = cluster.add_node(num_cpus=8, num_gpus=2)
+    yield cluster
+    cluster.remove_node(node)
+
+
+SEES = """
+import os
+from pathlib import Path
+import time
+
+def objective(config, trial):
+    here = trial.folder.parent.parent / "together"
+    here.mkdir(exist_ok=True)
+    for epoch in trial.remaining_epochs():
+        (here / str(trial.number)).touch()
+        deadline = time.monotonic() + 60
+        while len(list(here.iterdir())) < {together} and time.monotonic() < deadline:
+            time.sleep(0.02)
+        trial.notes["gpu"] = os.environ.get("CUDA_VISIBLE_DEVICES")
+        trial.notes["together"] = len(list(here.iterdir()))
+        yield config["x"]
+"""
+
+
+@pytest.mark.parametrize(("share", "together"), [(1.0, 2), (0.5, 4)])
+def test_each_trial_sees_its_own_gpu_or_its_share_of_one(with_gpus, tmp_path, share, together):
+    name = f"sees_{together}"
+    (tmp_path / f"{name}.py").write_text(SEES.format(together=together))
+    search = {"trials": together, "sampler": "random", "confirm": 0, "ray": with_gpus.address, "gpus_per_trial": share}
+    run = api.tune(f"{name}:objective", {"x": Float(low=0.5, high=2.0)}, search=search, out=tmp_path / "run")
+    assert run.result["workers"] == together, "as many as there are shares, whatever the processors"
+    notes = [trial["notes"] for trial in read_trials(run)]
+    assert [note["together"] for note in notes] == [together] * together, "all of them ran at once"
+    assert sorted(note["gpu"] for note in notes) == sorted(["0", "1"] * (together // 2))
+
+
+def test_a_trial_that_waits_for_a_node_with_room_is_not_called_silent(cluster, model, tmp_path):
+    """Three places and two nodes of one processor: the third trial waits for longer than trials may be silent."""
+    reference = model("waiting_model", nap=1.0)
+    search = {**HOW, "first_rung": "9", "trials": 3, "workers": 3, "ray": cluster.address, "trial_minutes": 0.1}
+    run = api.tune(reference, SPACE, epochs=9, search=search, out=tmp_path / "run")
+    assert [trial["state"] for trial in run.result["trials"]] == ["complete"] * 3
 
 
 def read_trials(run):

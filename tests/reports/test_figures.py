@@ -3,8 +3,6 @@
 from xml.etree import ElementTree
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
 
 from trialwise.functions.landscape import landscape
 from trialwise.functions.testbed import known_problem
@@ -23,39 +21,16 @@ def texts(picture):
     return [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
-@given(st.lists(st.none() | st.floats(-1e6, 1e6)), st.sampled_from(["minimize", "maximize"]))
-def test_best_so_far_is_the_best_of_all_before(values, direction):
-    better = min if direction == "minimize" else max
-    for i, best in enumerate(figures.best_so_far(values, direction)):
-        seen = [value for value in values[: i + 1] if value is not None]
-        assert best == (better(seen) if seen else None)
-
-
 def test_the_contour_shows_every_trial_by_its_number_and_names_the_best():
     picture = figures.contour(landscape(known_problem("quadratic")), TRIALS, 3)
     assert {"0", "1", "3"} <= set(texts(picture))
     assert "3 numbered trials; best at x = 3.7, y = -2.1" in picture.alt
 
 
-def test_the_history_tells_the_states_apart():
-    picture = figures.history(TRIALS, "minimize", value_name="loss")
-    assert {"complete", "pruned", "best so far", "loss"} <= set(texts(picture))
-    assert picture.alt == "loss of 4 trials in order; the best is 1."
-
-
-def test_a_history_without_any_value_is_drawn_all_the_same():
-    assert figures.history([TRIALS[2]], "minimize", value_name="loss").svg
-
-
 def test_importances_are_written_out():
     picture = figures.importances({"x": 0.75, "y": 0.25}, n_trials=9, epochs=3)
     assert {"75%", "25%", "x", "y"} <= set(texts(picture))
     assert "9 trials after 3 epochs each" in picture.caption
-
-
-def test_the_winner_and_the_default_are_marked_among_the_curves():
-    picture = figures.trial_curves(TRIALS, 3, value_name="accuracy")
-    assert {"winner (trial 3)", "untuned default"} <= set(texts(picture))
 
 
 def test_the_confusion_matrix_names_the_worst_pair():
@@ -74,8 +49,3 @@ def test_forecasts_are_shown_beside_naive():
     errors = figures.forecast_errors(dates, actual, forecasts)
     assert "lstm 0.500" in errors.alt
     assert "far (9.00)" in errors.caption
-
-
-def test_the_same_numbers_give_the_same_picture():
-    one, two = (figures.history(TRIALS, "minimize", value_name="loss").svg for _ in range(2))
-    assert one == two

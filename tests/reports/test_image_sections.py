@@ -191,7 +191,7 @@ def test_names_of_classes_are_escaped_on_the_page(tmp_path):
     run.record["evaluation"] = {"test": measured(), "times_opened": 1, "data": data}
     write_report([run], tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
-    assert "<h3>On the test images</h3>" in page
+    assert ">On the test images</h3>" in page
     assert "owl &lt;b&gt;" in page
     assert "owl <b>" not in page
     assert sorted(path.name for path in (run.path / "figures").iterdir()) == ["confusion.svg", "reliability.svg"]

@@ -31,11 +31,20 @@ def test_a_backtest_has_chapters_on_direction_volatility_and_bands(runs):
     assert about.title == "5-day forecasts of IBM"
     assert ("fitted", "2 times, each time on all days before") in about.facts
     assert [chapter.heading for chapter in about.chapters] == [
+        "Forecasts beside what came, and beside naive",
+        "Errors in time, window by window",
+        "Is it only an earlier close?",
         "Will it rise?",
         "How much will it move?",
         "Between which prices?",
+        "How it was set, and how to use it",
+        "Epoch by epoch",
+        "Every setting",
     ]
-    direction, volatility, bands = about.chapters
+    _, _, lag, direction, volatility, bands, how, *_ = about.chapters
+    assert "5 days before" in lag.pictures[0].caption
+    assert ("epochs", "40", "2") in how.tables[0].rows
+    assert how.tables[1].rows[0][1].startswith(f"trialwise price forecast {backtest.path}")
     assert [row[0] for row in direction.tables[0].rows] == ["up_share", "last_move", "logistic", "lstm"]
     assert [picture.name for picture in volatility.pictures] == ["volatility", "volatility-skill"]
     assert [picture.name for picture in bands.pictures] == ["bands", "coverage"]

@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import os
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -47,10 +50,11 @@ def study_of(folder, objective):
     return study.records()
 
 
-def again(folder, records, pool, stop_after=10**9):
+def again(folder, records, pool, stop_after=10**9, trial_minutes=None):
     numbers = contenders(records, "maximize", top=3, has_default=True)
     reruns = known_reruns(folder, numbers, 2, records)
-    steps = confirm(folder, reruns, pool, seed=3, max_epochs=3, first_number=len(records))
+    how = {"seed": 3, "max_epochs": 3, "first_number": len(records), "trial_minutes": trial_minutes}
+    steps = confirm(folder, reruns, pool, **how)
     for number, _ in enumerate(steps):
         if number + 1 >= stop_after:
             steps.close()
@@ -152,10 +156,60 @@ def test_a_failed_rerun_is_on_record_and_its_trial_is_not_named(tmp_path):
         yield from Flips()(config, trial)
 
     reruns = again(tmp_path, records, InlinePool(failing))
-    assert [r.reason for r in reruns if r.reason] == ["ValueError: no luck"]
+    (reason,) = [r.reason for r in reruns if r.reason]
+    assert reason.startswith("ValueError: no luck (test_confirmation.py, line ")
     found = says(tmp_path, records, reruns)
     assert first.trial not in {row["trial"] for row in found.confirmed["trials"]}
     assert len(found.confirmed["trials"]) == 3
+
+
+@dataclasses.dataclass
+class OneHangs:
+    """One seed of one trial gives no second score."""
+
+    name: str
+
+    def __call__(self, config, trial):
+        for score in Flips()(config, trial):
+            while trial.folder.name == self.name and int((trial.folder / "epoch").read_text()) == 2:
+                time.sleep(60)
+            yield score
+
+
+def test_a_rerun_that_hangs_is_ended_and_the_others_go_on(tmp_path):
+    records = study_of(tmp_path, Flips())
+    number = contenders(records, "maximize", top=3, has_default=True)[1]
+    pool = ProcessPool(OneHangs(f"{number:04d}-2"), 2)
+    reruns = again(tmp_path, records, pool, trial_minutes=0.02)
+    (hung,) = [rerun for rerun in reruns if rerun.reason]
+    assert (hung.trial, hung.seed_number, len(hung.scores)) == (number, 2, 1)
+    assert hung.reason == "no sign of life for 0.02 minutes, after epoch 1 (--trial-minutes)"
+    assert sum(rerun.value(3) is not None for rerun in reruns) == 7
+    assert again(tmp_path, records, InlinePool(Flips())) == reruns, "it is not tried again"
+
+
+@dataclasses.dataclass
+class KilledOften:
+    """The first epochs of one seed are killed from outside, four times."""
+
+    name: str
+
+    def __call__(self, config, trial):
+        deaths = trial.folder.parent.parent / "deaths"
+        if trial.folder.name == self.name and len(deaths.read_text() if deaths.exists() else "") < 4:
+            with deaths.open("a") as log:
+                log.write("x")
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield from Flips()(config, trial)
+
+
+def test_a_rerun_that_somebody_else_kills_is_started_again_like_a_trial(tmp_path):
+    records = study_of(tmp_path / "a", Flips())
+    study_of(tmp_path / "b", Flips())
+    number = contenders(records, "maximize", top=3, has_default=True)[1]
+    reruns = again(tmp_path / "a", records, ProcessPool(KilledOften(f"{number:04d}-1"), 2))
+    assert (tmp_path / "a" / "deaths").read_text() == "xxxx"
+    assert reruns == again(tmp_path / "b", records, InlinePool(Flips()))
 
 
 def test_contenders_are_the_best_that_differ(tmp_path):

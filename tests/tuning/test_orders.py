@@ -4,65 +4,15 @@ import dataclasses
 import math
 import time
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
+from falling_studies import DEFAULT, PLAN, Falling, epochs, run, table
 
 from trialwise.base.errors import UserError
 from trialwise.tuning.budgets import Budget
-from trialwise.tuning.driver import StudyOver, StudyPlan, run_study
-from trialwise.tuning.spaces import Float
 from trialwise.tuning.studies import Study
 from trialwise.tuning.winner import best_record, counts
 from trialwise.tuning.workers import InlinePool, ProcessPool
-
-SPACE = {"x": Float(low=-1, high=1), "y": Float(low=-1, high=1)}
-DEFAULT = {"x": 0.9, "y": 0.5}
-PLAN = StudyPlan(budget=Budget(trials=30), max_epochs=9, direction="minimize", sampler="tpe", seed=3)
-
-
-@dataclasses.dataclass
-class Falling:
-    """Scores that fall to x^2 + y^2; the checkpoint is the epoch in a file."""
-
-    hang: int | None = None
-    seconds: float = 0.0
-
-    def __call__(self, config, trial) -> Iterator[float]:
-        trial.folder.mkdir(parents=True, exist_ok=True)
-        state = trial.folder / "epoch"
-        assert int(state.read_text() if state.exists() else 0) >= trial.epochs_done
-        for epoch in trial.remaining_epochs():
-            if self.hang == trial.number and epoch == 2:
-                time.sleep(600)
-            time.sleep(self.seconds)
-            state.write_text(str(epoch))
-            yield config["x"] ** 2 + config["y"] ** 2 + 1 / epoch
-
-
-def table(study):
-    return [(r.number, r.state, r.params, r.value, r.scores) for r in study.records()]
-
-
-def run(folder, plan=PLAN, *, objective=None, pool=None, stop_after=math.inf, default=DEFAULT):
-    folder.mkdir(parents=True, exist_ok=True)
-    study, over, events = Study(folder, plan.direction), None, []
-    with (
-        closing(pool or InlinePool(objective or Falling())) as pool,
-        closing(run_study(study, SPACE, plan, pool, default=default)) as happening,
-    ):
-        for event in happening:
-            if isinstance(event, StudyOver):
-                over = event
-            else:
-                events.append(event)
-            if len(events) >= stop_after:
-                break
-    return study, over, events
-
-
-def epochs(study):
-    return sum(len(record.scores) for record in study.records())
 
 
 def asynchronous(**budget):
@@ -230,6 +180,33 @@ def test_a_trial_that_hangs_is_ended_with_its_reason_and_the_study_goes_on(tmp_p
     assert first.notes["reason"].startswith("no sign of life for 0.1 minutes, after epoch ")
     assert over.stopped_by == "trials"
     assert counts(study.records())["complete"] >= 1
+
+
+class LongInComing(InlinePool):
+    """A pool whose every process takes longer to start than a trial may be silent."""
+
+    def __init__(self, objective, seconds):
+        super().__init__(objective)
+        self._seconds = seconds
+        self._ready = 0.0
+
+    def start(self, task):
+        super().start(task)
+        self._ready = time.monotonic() + self._seconds
+
+    def receive(self, timeout_seconds=None):
+        left = self._ready - time.monotonic()
+        if left > 0 and timeout_seconds is not None and timeout_seconds < left:
+            time.sleep(timeout_seconds)
+            return None
+        time.sleep(max(0.0, left))
+        return super().receive()
+
+
+def test_a_trial_that_waits_for_a_process_or_a_node_is_not_silent(tmp_path):
+    plan = dataclasses.replace(PLAN, budget=Budget(trials=3), trial_minutes=0.002)
+    study, _, _ = run(tmp_path, plan, pool=LongInComing(Falling(), 0.3))
+    assert counts(study.records())["failed"] == 0
 
 
 def test_a_study_can_be_given_more(tmp_path):

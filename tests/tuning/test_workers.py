@@ -8,7 +8,8 @@ from contextlib import closing
 
 import pytest
 
-from trialwise.tuning.tasks import Done, Failure, Score, Task, reason_of, run_all, run_task
+from trialwise.tuning.task_lists import run_all
+from trialwise.tuning.tasks import Begun, Done, Failure, Score, Task, reason_of, run_task
 from trialwise.tuning.trials import Trial
 from trialwise.tuning.workers import InlinePool, ProcessPool
 
@@ -70,7 +71,8 @@ def test_a_task_goes_on_after_its_epochs_done_and_an_error_has_its_reason(pool, 
     list(run_all(pool, [task(tmp_path, 1, until=2)]))
     assert [m.epoch for m in run_all(pool, [task(tmp_path, 1, done=2, until=4)]) if isinstance(m, Score)] == [3, 4]
     (failure,) = run_all(pool, [task(tmp_path, 2, raise_in=1)])
-    assert (failure.reason, failure.lost) == ("out of memory (MemoryError)", False)
+    assert failure.reason.startswith("out of memory (MemoryError) (test_workers.py, line ")
+    assert not failure.lost
     assert "raise MemoryError" in failure.traceback
 
 
@@ -86,6 +88,7 @@ def test_a_trial_that_left_nothing_behind_begins_anew(pool, tmp_path):
 
 def test_a_stopped_trial_is_silent_and_its_place_is_free(pool, tmp_path):
     pool.start(task(tmp_path, 1, until=9))
+    assert pool.receive() == Begun(number=1)
     assert pool.receive().epoch == 1
     pool.stop(7)
     pool.stop(1)
@@ -100,7 +103,7 @@ def test_processes_wait_no_longer_than_told_and_hanging_ones_can_be_stopped(tmp_
         pool.start(task(tmp_path, 1, hang_in=1))
         list(run_all(pool, []))
         while not (tmp_path / "1" / "hangs").exists():
-            assert pool.receive(0.05) is None
+            assert pool.receive(0.05) in (None, Begun(number=1))
         pool.stop(1)
         with pytest.raises(ProcessLookupError):
             os.kill(int((tmp_path / "1" / "hangs").read_text()), 0)
@@ -143,4 +146,5 @@ def test_an_objective_that_ends_early_fails(tmp_path):
         yield from (1.0, 2.0)
 
     messages = list(run_task(short, task(tmp_path, 1)))
+    assert messages[0] == Begun(number=1)
     assert messages[-1].reason == "the objective ended after 2 of 3 epochs"

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from trialwise.api.objectives import tune
     from trialwise.api.price_tuning import tune_prices, untuned_default
     from trialwise.api.prices import ablate_prices, backtest, forecast, inspect, leak_test
-    from trialwise.api.runs import Note, Part, Stage, Watch, report
+    from trialwise.api.reporting import report
+    from trialwise.api.runs import Note, Part, Stage, Watch
     from trialwise.api.studies import list_studies, resume, show_study
     from trialwise.api.study_places import studies_at
     from trialwise.api.study_tables import compare_study_runs, export_study, study_dashboard
@@ -53,7 +54,7 @@ _HOMES = {
     "Part": "runs",
     "Stage": "runs",
     "Watch": "runs",
-    "report": "runs",
+    "report": "reporting",
     "list_studies": "studies",
     "resume": "studies",
     "show_study": "studies",

@@ -35,6 +35,7 @@ class StudyEnd:
         max_epochs: Of a whole trial.
         has_default: Whether trial 0 is the untuned default.
         deterministic: Whether one configuration always gives one score, so that there is no luck to speak of.
+        trial_minutes: A re-run that gives no score for so long is ended; None for no limit.
     """
 
     confirming: Confirming
@@ -42,6 +43,7 @@ class StudyEnd:
     max_epochs: int
     has_default: bool
     deterministic: bool = False
+    trial_minutes: float | None = None
 
 
 def reruns_of(run: RunFolder, records: Sequence[TrialRecord], end: StudyEnd) -> list[Rerun]:
@@ -58,7 +60,15 @@ def confirm_best(run: RunFolder, records: Sequence[TrialRecord], end: StudyEnd, 
     epochs_left = sum(end.max_epochs - len(rerun.scores) for rerun in reruns if not rerun.is_over(end.max_epochs))
     if epochs_left:
         watch(Note(text=_cost(reruns, records, end, epochs_left)))
-    steps = confirm(run.path, reruns, pool, seed=run.seed, max_epochs=end.max_epochs, first_number=len(records))
+    steps = confirm(
+        run.path,
+        reruns,
+        pool,
+        seed=run.seed,
+        max_epochs=end.max_epochs,
+        first_number=len(records),
+        trial_minutes=end.trial_minutes,
+    )
     with closing(steps):
         for step in steps:
             watch(Stage(name="the best again on fresh seeds", done=step.done, total=step.total))

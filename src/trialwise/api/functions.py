@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trialwise.api.runs import Watch, unwatched
-from trialwise.api.tuning import Tunable, check_search, run_tuning, search_record
+from trialwise.api.searches import check_search, search_record
+from trialwise.api.tunable import Tunable
+from trialwise.api.tuning import run_tuning
 from trialwise.base.errors import UserError
 from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder, check_out

@@ -48,7 +48,7 @@ class Check:
 
 
 def doctor() -> dict[str, Any]:
-    """Look at versions, device, threads, number format, folders and extras.
+    """Look at versions, device, threads, number format, folders, storage and extras.
 
     Returns:
         "ok" (whether nothing stands in the way of work), "checks" (each with "name", "ok", "found", "hint"),
@@ -61,6 +61,7 @@ def doctor() -> dict[str, Any]:
         ("number format", _number_format),
         ("runs folder", lambda: _folder("runs folder", runs_folder(), "TRIALWISE_RUNS_DIR")),
         ("cache folder", lambda: _folder("cache folder", cache_folder(), "TRIALWISE_CACHE_DIR")),
+        ("storage", _storage),
         *((f"extra {extra}", lambda extra=extra: _extra(extra)) for extra in EXTRAS),
     ]
     checks = [_looked(name, look) for name, look in looks]
@@ -112,18 +113,25 @@ def _cores() -> Check:
         hint = "others are busy: PyTorch on more threads than are free waits for itself, so fewer are used"
     threads = os.environ.get("OMP_NUM_THREADS")
     asked = f"; OMP_NUM_THREADS is {threads}" if threads else ""
-    return Check(name="cores", ok=True, found=f"{free} of {usable} usable cores are free{asked}", hint=hint)
+    found = f"{free} of {usable} usable cores are free: as many threads, or workers, would be used{asked}"
+    return Check(name="cores", ok=True, found=found, hint=hint)
 
 
 def _number_format() -> Check:
-    from trialwise.training.device import number_format, pick_device
+    """The verdict that runs go by, and whether the self-test, made anew, comes to another one."""
+    from trialwise.training.device import number_format, pick_device, tested_number_format, verdicts_file
 
-    return Check(name="number format", ok=True, found=number_format(pick_device()).reason)
+    device = pick_device()
+    kept, now = number_format(device), tested_number_format(device)
+    if kept.dtype == now.dtype:
+        return Check(name="number format", ok=True, found=now.reason)
+    hint = f"runs go by an earlier test ({kept.reason}); delete {verdicts_file()} to have it made again"
+    return Check(name="number format", ok=True, found=now.reason, hint=hint)
 
 
 def _folder(name: str, folder: Path, variable: str) -> Check:
     """Whether the folder, or the one that it would be made in, takes files, how fast, and how many more."""
-    nearest = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    nearest = _nearest(folder)
     hint = f"name another folder in {variable}"
     try:
         with tempfile.TemporaryDirectory(dir=nearest) as inside:
@@ -131,10 +139,33 @@ def _folder(name: str, folder: Path, variable: str) -> Check:
     except OSError as error:
         return Check(name=name, ok=False, found=f"{folder} cannot be written: {error.strerror or error}", hint=hint)
     free = shutil.disk_usage(nearest).free
-    found = f"{folder}, {free / 1e9:,.0f} GB free, a checkpoint is safe there in {1000 * seconds:.0f} ms"
+    used = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    found = (
+        f"{folder}, {free / 1e9:,.0f} GB free, {used / 1e9:,.1f} GB used, "
+        f"a checkpoint is safe there in {1000 * seconds:.0f} ms"
+    )
     if free < ROOM_BYTES:
         return Check(name=name, ok=False, found=found, hint=f"less than 1 GB is left; {hint}")
     return Check(name=name, ok=True, found=found, hint=hint if seconds > SLOW_WRITE_SECONDS else "")
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself, or the one above it that is there."""
+    return next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+
+
+def _storage() -> Check:
+    """Whether a study can be kept in the runs folder: locked, written, and read again."""
+    from trialwise.tuning.studies import Study, exclusive
+
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory(dir=_nearest(runs_folder())) as name, exclusive(Path(name)):
+        Study(Path(name), "minimize").enqueue({"x": 0.5})
+        n_trials = len(Study(Path(name)).optuna.trials)
+    seconds = time.perf_counter() - start
+    found = f"a study's journal is locked, written and read again in the runs folder in {1000 * seconds:.0f} ms"
+    hint = "" if n_trials == 1 else "what was written cannot be read; name another folder in TRIALWISE_RUNS_DIR"
+    return Check(name="storage", ok=n_trials == 1, found=found, hint=hint)
 
 
 def _write_seconds(path: Path) -> float:
@@ -153,6 +184,12 @@ def _extra(extra: str) -> Check:
         return Check(
             name=f"extra {extra}", ok=True, found="not installed", hint=f"{use}: pip install trialwise[{extra}]"
         )
-    distribution = {"mlflow": "mlflow-skinny"}.get(package, package)  # which the whole of MLflow brings as well
-    found = f"{package} {metadata.version(distribution.replace('_', '-'))}: {use}"
-    return Check(name=f"extra {extra}", ok=True, found=found)
+    return Check(name=f"extra {extra}", ok=True, found=f"{package} {_version(package)}: {use}")
+
+
+def _version(package: str) -> str:
+    name = package.replace("_", "-")
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:  # mlflow comes from mlflow-skinny alone
+        return metadata.version(f"{name}-skinny")

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from trialwise.api.runs import Note, Watch, unwatched
-from trialwise.api.tuning import Search, Tunable, check_search, run_tuning, search_of, search_record
+from trialwise.api.searches import Search, check_search, search_of, search_record
+from trialwise.api.tunable import Tunable
+from trialwise.api.tuning import run_tuning
 from trialwise.base.errors import UserError
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out

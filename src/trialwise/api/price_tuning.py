@@ -7,8 +7,10 @@ from typing import Any
 
 from trialwise.api.prices import data_record, read_table, table_again
 from trialwise.api.runs import Watch, unwatched
-from trialwise.api.tuning import Search, Tunable, check_search, run_tuning, search_of, search_record
-from trialwise.base.files import write_text
+from trialwise.api.searches import Search, check_search, search_record
+from trialwise.api.tunable import Tunable
+from trialwise.api.tuning import run_tuning
+from trialwise.base.files import read_json, write_text
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import fill, to_toml
 from trialwise.prices.objective import (
@@ -129,7 +131,7 @@ def _keep_winner(run: RunFolder, best: TrialRecord, folder: Path | None, setting
     for result in Checkpoint(folder / CHECKPOINT).results() if folder else []:
         run.add_metrics(result)
     # Tried by someone before, or in this study: whoever reads the verdict should know of all.
-    tried = settings.configurations_tried - 1 + (search_of(run).trials or 0)
+    tried = settings.configurations_tried - 1 + len(read_json(run.path / "trials.json"))
     winner = settings_of(settings, best.params | {"patience": settings.epochs, "configurations_tried": tried})
     origin = f"trial {best.number} of {run.path.name}; use it with: trialwise price backtest CSV --config best.toml"
     write_text(run.path / "best.toml", to_toml(winner, comment=origin))

@@ -1,6 +1,5 @@
 """Look at the studies in the runs folder, and go on with one."""
 
-import dataclasses
 import importlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -10,12 +9,13 @@ from typing import Any
 from trialwise.api.clusters import move_cluster
 from trialwise.api.runs import Watch, unwatched
 from trialwise.api.study_places import is_running, move_storage, seen_study, storage_of
-from trialwise.api.tuning import search_of, search_record
 from trialwise.base.errors import TrialwiseError, UserError
 from trialwise.base.files import runs_folder
 from trialwise.base.runs import RunFolder
+from trialwise.base.settings import fill
 from trialwise.reports.verdicts import verdict
 from trialwise.tuning.rungs import Direction
+from trialwise.tuning.settings import SearchSettings
 from trialwise.tuning.studies import JOURNAL, TrialRecord
 from trialwise.tuning.winner import best_record, counts
 
@@ -32,15 +32,26 @@ def resume(
     run: RunFolder | Path | str,
     *,
     trials: int | None = None,
+    epochs_total: int | None = None,
+    minutes: float | None = None,
+    until_plateau: int | None = None,
+    target: float | None = None,
     storage: str | None = None,
     ray: str | None = None,
     watch: Watch = unwatched,
 ) -> RunFolder:
-    """Go on with a study where it stopped.
+    """Go on with a study where it stopped, or with another limit than it was made for.
+
+    Each limit counts what earlier sessions used; what is not given stays as it was. Where a limit is below what was
+    used, no new trial begins, and the study comes to its end.
 
     Args:
         run: Its run folder, or the folder's name in the runs folder.
-        trials: Trials in all, those done included; by default as many as it was made for.
+        trials: Trials in all.
+        epochs_total: Epochs of all trials together.
+        minutes: Minutes of all sessions together.
+        until_plateau: The study ends once so many trials after the best one were no better.
+        target: The study ends once a trial's value is as good as this.
         storage: Where its database is now, if it has moved; or its URL with the password that run folders do not keep.
         ray: The address of the Ray cluster, if it is another one now; "none" to go on in this machine's processes.
         watch: See `api.Watch`.
@@ -49,21 +60,18 @@ def resume(
         The run folder, with the new result.
 
     Raises:
-        UserError: It is no study, it runs now, or it already has more trials.
+        UserError: It is no study, it runs now, or a limit cannot be one.
         Interrupted: Ctrl-C, after what exists was saved.
     """
     opened = open_study(run)
     move_storage(opened, storage)
     move_cluster(opened, ray)
-    if trials is not None:
-        search = search_of(opened)
-        more = dataclasses.replace(search, trials=trials)
-        if trials < (search.trials or 0):
-            raise UserError(
-                f"--trials {trials}: the study was made for {search.trials} trials",
-                hint="--trials counts all trials, those done included",
-            )
-        opened.record["settings"] = opened.settings | {"search": search_record(more, trials=trials)}
+    given = {"trials": trials, "epochs_total": epochs_total, "minutes": minutes}
+    given |= {"until_plateau": until_plateau, "target": target}
+    limits = {name: limit for name, limit in given.items() if limit is not None}
+    search = opened.settings["search"] | limits
+    fill(SearchSettings, search)  # refuses what cannot be
+    opened.record["settings"] = opened.settings | {"search": search}
     # Imported now, so that looking at studies does not wait for torch.
     module, continues = KINDS[opened.kind]
     return getattr(importlib.import_module(f"trialwise.api.{module}"), continues)(opened, watch)

@@ -3,18 +3,21 @@
 import contextlib
 import secrets
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from trialwise.api.runs import Note, Watch
-from trialwise.base.errors import UserError
+from trialwise.base.errors import TrialwiseError, UserError
+from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder
 from trialwise.tuning import studies
 from trialwise.tuning.rungs import Direction
 from trialwise.tuning.studies import Study
 
 ABOUT = "trialwise"  # the attribute of a study in a database that says where its run folder is
+SECONDS_BETWEEN_COPIES = 20.0
 
 
 def storage_on_record(given: str | None) -> str | None:
@@ -131,6 +134,44 @@ def seen_study(run: RunFolder) -> Iterator[Study]:
 
     with reading(url) as storage:
         yield Study(run.path, storage=storage, name=run.record["study_name"])
+
+
+def copy_trials(run: RunFolder) -> None:
+    """Copy the trials of a study that has not ended from its database into the run folder, where it can be reached.
+
+    A report on the folder shows them then, elsewhere and later too. Where the database cannot be read, the trials that
+    were copied before stay.
+    """
+    if storage_of(run) is None or "study_name" not in run.record or "verdict" in run.result:
+        return
+    with contextlib.suppress(TrialwiseError), seen_study(run) as study:
+        write_trials(run, study)
+
+
+def write_trials(run: RunFolder, study: Study) -> None:
+    """Put the trials as they stand into the run folder."""
+    write_json(run.path / "trials.json", [record.to_document() for record in study.records()])
+
+
+def copying_trials(run: RunFolder, study: Study, watch: Watch) -> Watch:
+    """The same watcher, and now and then the trials of a study in a database are copied into the run folder.
+
+    A study that is killed, and whose database is away when its report is made, still shows what it did.
+    """
+    if storage_of(run) is None:
+        return watch
+    next_copy = time.monotonic()
+
+    def see(event: Any) -> None:
+        nonlocal next_copy
+        if time.monotonic() >= next_copy:
+            start = time.monotonic()
+            write_trials(run, study)
+            took = time.monotonic() - start
+            next_copy = time.monotonic() + max(SECONDS_BETWEEN_COPIES, 50 * took)
+        watch(event)
+
+    return see
 
 
 def is_running(run: RunFolder) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from trialwise.base.errors import UserError
 from trialwise.base.files import append_json_line, read_json, read_json_lines, runs_folder, write_json
 from trialwise.base.passwords import without_passwords
+from trialwise.base.provenance import commits, machine
 
 SCHEMA = "trialwise.run/1"
 
@@ -56,6 +57,8 @@ class RunFolder:
             "settings": settings,
             "command": _command(),
             "versions": versions(),
+            "commits": commits(),
+            "machine": machine(),
             "result": {},
         }
         run = cls(path, record)

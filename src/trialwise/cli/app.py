@@ -148,9 +148,7 @@ app.command(
     help="Print what bash, zsh or fish needs to complete commands and options.",
 )
 app.command(
-    "trialwise.cli.tracking:log",
-    name="log",
-    help="Add a run, and every trial of a study, to MLflow or TensorBoard.",
+    "trialwise.cli.tracking:log", name="log", help="Log a run to MLflow or for TensorBoard; again, only what is new."
 )
 app.command("trialwise.cli.studies:report", name="report", help="Make the report again, from run folders alone.")
 

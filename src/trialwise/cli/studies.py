@@ -73,8 +73,14 @@ def resume(
     /,
     *,
     trials: Annotated[
-        int | None, Parameter(help="Trials in all, those done included; left out, as first asked")
+        int | None, Parameter(help="Trials in all, those done included; left out, as first asked, like the next four")
     ] = None,
+    epochs_total: Annotated[int | None, Parameter(help="Epochs of all trials together, those done included")] = None,
+    minutes: Annotated[float | None, Parameter(help="Minutes of all sessions together")] = None,
+    until_plateau: Annotated[
+        int | None, Parameter(help="End the study once so many trials after the best one were no better")
+    ] = None,
+    target: Annotated[float | None, Parameter(help="End the study once a trial's value is as good as this")] = None,
     storage: Annotated[
         str | None, Parameter(help="Where its database is now, if it has moved, or with the password that is not kept")
     ] = None,
@@ -83,12 +89,22 @@ def resume(
     ] = None,
     output: Output = Output(),  # noqa: B008
 ) -> None:
-    """Go on with a study where it stopped, with its own seed and settings."""
+    """Go on with a study where it stopped, with its own seed and settings, or with another limit than it had."""
     from trialwise import api
 
     check_out(output.out)
     with watching() as watch:
-        opened = api.resume(run, trials=trials, storage=storage, ray=ray, watch=watch)
+        opened = api.resume(
+            run,
+            trials=trials,
+            epochs_total=epochs_total,
+            minutes=minutes,
+            until_plateau=until_plateau,
+            target=target,
+            storage=storage,
+            ray=ray,
+            watch=watch,
+        )
     text = f"{opened.result['verdict']}\nreport: {opened.label}/report.html"
     give(opened.result, text, json=output.json, out=output.out)
 

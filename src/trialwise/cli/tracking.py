@@ -10,28 +10,24 @@ from trialwise.cli.output import give
 
 
 def log(
-    run: Annotated[str, Parameter(help="Any run folder, or its name in the runs folder")],
+    run: Annotated[str, Parameter(help="A run folder, or its name in the runs folder")],
     /,
     *,
-    mlflow: Annotated[str | None, Parameter(help="MLflow: sqlite:///FILE, or the address of a tracking server")] = None,
+    mlflow: Annotated[str | None, Parameter(help="MLflow's tracking URI: sqlite:///FILE, http://HOST:PORT")] = None,
+    experiment: Annotated[str, Parameter(help="The experiment in MLflow")] = "trialwise",
     tensorboard: Annotated[Path | None, Parameter(help="The folder that tensorboard --logdir is given")] = None,
-    experiment: Annotated[str, Parameter(help="The MLflow experiment; made where there is none")] = "trialwise",
     output: Output = Output(),  # noqa: B008
 ) -> None:
-    """Add a run, and every trial of a study, to MLflow or TensorBoard; again, and only what is new is added.
-
-    Nothing here is random, so --seed changes nothing.
-    """
+    """Log a run to MLflow or for TensorBoard; again, only what is new. --seed changes nothing."""
     from trialwise import api
 
-    document = api.log(run, mlflow=mlflow, tensorboard=tensorboard, experiment=experiment)
+    document = api.log(run, mlflow=mlflow, experiment=experiment, tensorboard=tensorboard)
     lines = []
-    if document["tensorboard"]:
-        found = document["tensorboard"]
-        lines.append(f"{found['folder']}: {found['n_sessions']} in the HParams tab, {found['n_changed']} files written")
-        lines.append(f"see it: tensorboard --logdir {tensorboard}")
-    if document["mlflow"]:
-        found = document["mlflow"]
-        lines.append(f"MLflow, experiment {experiment}: run {found['run_id']}, {found['n_new']} runs are new")
-        lines.append(f"see it: mlflow ui --backend-store-uri {found['uri']}" if "http" not in found["uri"][:4] else "")
-    give(document, "\n".join(filter(None, lines)), json=output.json, out=output.out)
+    if found := document["mlflow"]:
+        lines.append(
+            f"MLflow {found['uri']}, experiment {found['experiment']}: run {found['run_id']}, "
+            f"{found['n_new_trials']} new trials, {found['n_new_metrics']} new numbers"
+        )
+    if found := document["tensorboard"]:
+        lines.append(f"TensorBoard: {found['folder']}; tensorboard --logdir {tensorboard}")
+    give(document, "\n".join(lines), json=output.json, out=output.out)

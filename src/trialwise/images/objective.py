@@ -52,6 +52,7 @@ class ImageObjective:
         with closing(training.epochs(checkpoint, results_known=trial.epochs_done)) as results:
             for result in results:
                 trial.notes["train_loss"] = result.train_loss
+                trial.saw(training.steps_per_epoch * training.batch_size)
                 if result.epoch == trial.max_epochs:
                     trial.notes["us_per_image"] = answer_microseconds(training)
                     save_model(calibrated(training, trial.folder), trial.folder)

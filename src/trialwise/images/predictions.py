@@ -76,6 +76,22 @@ def load_test(folder: Path) -> TestPredictions | None:
     return TestPredictions(**arrays) if arrays else None
 
 
+def matching_rows(first: TestPredictions, second: TestPredictions) -> NDArray[np.int64] | None:
+    """(N,) where each row of the first lies in the second: the same pixels, and of copies the same one.
+
+    None where the two were not measured on the same rows.
+    """
+    orders = [np.lexsort(np.column_stack([each.labels_N, each.digests_N8]).T[::-1]) for each in (first, second)]
+    sorted_rows = [
+        (each.digests_N8[order], each.labels_N[order]) for each, order in zip((first, second), orders, strict=True)
+    ]
+    if not all(np.array_equal(one, other) for one, other in zip(*sorted_rows, strict=True)):
+        return None
+    place_N = np.empty(len(orders[0]), dtype=np.int64)
+    place_N[orders[0]] = orders[1]
+    return place_N
+
+
 def copy_valid(source: Path, target: Path) -> None:
     """Make the predictions kept in `target` those of `source`, or none where it has none."""
     found = load_valid(source)

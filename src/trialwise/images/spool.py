@@ -5,7 +5,7 @@ A tar archive tells its classes only at its end, so rows are kept in the order i
 
 import hashlib
 import statistics
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -180,6 +180,11 @@ def _common_size(source: Source) -> int:
             sizes[entry.file] = size
     placed = sizes if source.gives_places else arrange([*sizes, *others], location=source.location).places
     found = [size for file, size in sizes.items() if file in placed]
-    if len(set(found)) == 1 and found[0][0] == found[0][1] and found[0][0] in _KEPT_SIZES:
-        return found[0][0]
-    return 32 if found and statistics.median(map(min, found)) < 48 else 64
+    return fitting_side(found)
+
+
+def fitting_side(sizes: Sequence[tuple[int, int]]) -> int:
+    """One side for images of these widths and heights: their own if all are one small square, else 32 or 64."""
+    if len(set(sizes)) == 1 and sizes[0][0] == sizes[0][1] and sizes[0][0] in _KEPT_SIZES:
+        return sizes[0][0]
+    return 32 if sizes and statistics.median(map(min, sizes)) < 48 else 64

@@ -27,7 +27,7 @@ from trialwise.images.networks import Architecture, ResidualCNN, build_network
 from trialwise.images.rand_augment import rand_augmented
 from trialwise.images.saved import SavedModel
 from trialwise.images.settings import TrainSettings
-from trialwise.images.store import DataDescription, Prepared, open_train, picture_digests, split_train_valid
+from trialwise.images.store import DataDescription, Prepared, Rows, open_train, picture_digests, split_train_valid
 from trialwise.images.tensors import as_tensor
 from trialwise.images.transfer import continued, freezing
 from trialwise.images.whitening import ROWS_LOOKED_AT, whiten
@@ -196,6 +196,41 @@ def prepare_training(
 
     Args:
         prepared: The decoded data.
+        settings: As for `training_on`, like all the others.
+        seed: Seeds weights, batches and dropout.
+        split_seed: Seeds the split into training and validation rows.
+        dtype: What convolutions are computed in.
+        start_from: A trained model to go on from.
+
+    Raises:
+        UserError: As `training_on`.
+    """
+    return training_on(
+        open_train(prepared),
+        prepared.description,
+        settings,
+        seed=seed,
+        split_seed=split_seed,
+        dtype=dtype,
+        start_from=start_from,
+    )
+
+
+def training_on(
+    rows: Rows,
+    data: DataDescription,
+    settings: TrainSettings,
+    *,
+    seed: int,
+    split_seed: int,
+    dtype: torch.dtype = torch.float32,
+    start_from: SavedModel | None = None,
+) -> Training:
+    """The rows split, and a network that fits them, ready to train.
+
+    Args:
+        rows: To learn from and to choose by.
+        data: What they are.
         settings: Resolved (see `recipes.resolve`).
         seed: Seeds weights, batches and dropout.
         split_seed: Seeds the split into training and validation rows: the same for all trials of a study.
@@ -209,7 +244,6 @@ def prepare_training(
     keep_freed_memory()
     device = pick_device()
     assert settings.valid_fraction is not None
-    rows = open_train(prepared)
     train_index, valid_index = split_train_valid(
         rows.labels_N,
         valid_fraction=settings.valid_fraction,
@@ -218,9 +252,9 @@ def prepare_training(
     )
     images_NHWC = as_tensor(rows.images_NHWC)
     saved = (
-        _new_model(prepared, settings, images_NHWC, train_index, seed)
+        _new_model(data, settings, images_NHWC, train_index, seed)
         if start_from is None
-        else continued(start_from, prepared.description, flip=settings.augment.flip == "on", seed=seed)
+        else continued(start_from, data, flip=settings.augment.flip == "on", seed=seed)
     )
     network = saved.network.to(device)
     if settings.compile:
@@ -266,10 +300,13 @@ def network_for(settings: TrainSettings, data: DataDescription) -> Architecture:
 
 
 def _new_model(
-    prepared: Prepared, settings: TrainSettings, images_NHWC: torch.Tensor, train_index: NDArray[np.int64], seed: int
+    data: DataDescription,
+    settings: TrainSettings,
+    images_NHWC: torch.Tensor,
+    train_index: NDArray[np.int64],
+    seed: int,
 ) -> SavedModel:
     """An untrained network that fits the data, its stem whitened on training rows."""
-    data = prepared.description
     architecture = network_for(settings, data)
     step = max(1, len(train_index) // ROWS_LOOKED_AT)
     sample_NHWC = images_NHWC[torch.from_numpy(np.sort(train_index[::step]))]

@@ -1,177 +1,195 @@
-"""A run in MLflow: a study is a parent run and each trial a child of it; told again, only what is new is added."""
+"""A run in MLflow: the study as parent run, its trials as child runs; logged again, only what is new is added."""
 
-import hashlib
 import importlib.util
-import logging
 import os
 import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from trialwise.base.errors import TrialwiseError, UserError, WorkError
+from trialwise.base.errors import UserError, WorkError
 from trialwise.base.passwords import without_passwords
-from trialwise.integrations.tracked import Tracked
+from trialwise.integrations.tracked import FILES, Tracked, is_number
+from trialwise.tuning.studies import TrialRecord
 
-KEY = "trialwise.key"
-FILES = "trialwise.files"
-STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "interrupted": "KILLED", "stopped": "KILLED"}
-_AT_ONCE = 900  # values, tags or parameters in one request; MLflow takes 1,000 values, 100 of the others
-_FEW = 90
-
-
-def check_mlflow(uri: str) -> None:
-    """Refuse where MLflow is not installed, or the URI is none of a tracking server or a database.
-
-    Raises:
-        UserError: With what to install or to give.
-    """
-    if importlib.util.find_spec("mlflow") is None:
-        raise UserError("--mlflow needs MLflow, which is not installed", hint="pip install 'trialwise[mlflow]'")
-    if not re.match(r"(sqlite|postgresql|mysql|mssql|https?)(\+\w+)?://.", uri):
-        raise UserError(
-            f"--mlflow {without_passwords(uri)}: expected a database or a tracking server",
-            hint="for example sqlite:///mlflow.db, or http://127.0.0.1:5000",
-        )
+ID, TRIAL, STATE, LOGGED = "trialwise.id", "trialwise.trial", "trialwise.state", "trialwise.epochs_logged"
+_PARENT = "mlflow.parentRunId"
+_STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "interrupted": "KILLED"}
+_BATCH = 100  # the most params and tags that MLflow takes in one call; of metrics it takes 1,000
+_LONGEST = 5000  # characters of a tag or a parameter
 
 
-def log_to_mlflow(run: Tracked, uri: str, *, experiment: str) -> dict[str, Any]:
-    """Add to MLflow what it does not hold yet of this run.
+def log_to_mlflow(tracked: Tracked, uri: str, *, experiment: str) -> dict[str, Any]:
+    """Log a run, or what is new of it.
+
+    A single training is one run. Of a study the parent has `best_value`, the tags `best.NAME` (a winner may change
+    when the study goes on, and MLflow's params may not) and `trialwise.best_run_id`; each child has the trial's params
+    and `score` by epoch. A pruned trial is KILLED and a failed one FAILED, with `trialwise.reason`.
 
     Args:
-        run: The run; where it has trials, they become children of its run there.
-        uri: `sqlite:///FILE`, another database, or a tracking server.
+        tracked: The run.
+        uri: MLflow's tracking URI.
         experiment: The experiment's name; made where there is none.
 
     Returns:
-        "experiment_id", "run_id", "best_run_id" (None without a best trial) and "n_new" (runs there were not before).
+        "experiment", "run_id", "n_new_trials" and "n_new_metrics".
 
     Raises:
-        UserError: As `check_mlflow`.
-        WorkError: MLflow cannot be reached, or refused.
+        UserError: MLflow is not installed, or the URI cannot be used.
+        WorkError: MLflow failed.
     """
-    check_mlflow(uri)
-    with _mlflow_kept_quiet(uri):
-        from mlflow.tracking import MlflowClient
+    if importlib.util.find_spec("mlflow") is None:
+        raise UserError("log --mlflow needs mlflow, which is not installed", hint="pip install 'trialwise[mlflow]'")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # by default it tries for minutes
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
 
+    place = without_passwords(uri)
+    try:
         client = MlflowClient(tracking_uri=uri)
         experiment_id = _experiment(client, uri, experiment)
-        parent_id, n_new = _told(client, experiment_id, run, parent_id=None)
-        ids: dict[str, str] = {}
-        for trial in run.trials:
-            ids[trial.key], is_new = _told(client, experiment_id, trial, parent_id=parent_id)
-            n_new += is_new
-        best = ids.get(run.tags.get("trialwise.best_key", ""))
-        if best is not None:
-            client.set_tag(parent_id, "trialwise.best_run_id", best)
-        return {"experiment_id": experiment_id, "run_id": parent_id, "best_run_id": best, "n_new": int(n_new)}
+        return {"experiment": experiment} | _Log(client, experiment_id).run(tracked)
+    except MlflowException as error:
+        raise WorkError(f"MLflow at {place}: {_first_line(error)}") from None
+    except Exception as error:  # SQLAlchemy's and requests' kinds, by the URI's scheme
+        raise UserError(f"--mlflow {place}: {_first_line(error)}", hint="e.g. sqlite:///mlflow.db") from None
 
 
-@contextmanager
-def _mlflow_kept_quiet(uri: str) -> Iterator[None]:
-    """No telemetry, no minutes of trying again, no log lines; what MLflow raises becomes one message."""
-    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    try:
-        with warnings.catch_warnings():
-            # MLflow 3.17 on SQLAlchemy 2.1 and pydantic 2.14: of their own parts, and nothing a user could mend.
-            warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")
-            warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"mlflow\b")
-            import mlflow  # noqa: F401
-
-            for name in ("mlflow", "alembic"):
-                logging.getLogger(name).setLevel(logging.ERROR)
-            yield
-    except TrialwiseError:
-        raise
-    except Exception as error:  # its own, SQLAlchemy's and requests'
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise WorkError(
-            f"--mlflow {without_passwords(uri)}: {without_passwords(said)}",
-            hint="what was logged so far stays; the same command goes on",
-        ) from None
+def _first_line(error: Exception) -> str:
+    return without_passwords(str(error).strip().split("\n")[0]) or type(error).__name__
 
 
 def _experiment(client: Any, uri: str, name: str) -> str:
-    """The id of the experiment; a new one in a SQLite file keeps its files in mlartifacts/ beside that."""
-    known = client.get_experiment_by_name(name)
-    if known is None:
-        beside = None
-        if uri.startswith("sqlite:///"):
-            beside = (Path(uri.removeprefix("sqlite:///")).absolute().parent / "mlartifacts").as_uri()
-        return client.create_experiment(name, artifact_location=beside)
-    if known.lifecycle_stage != "active":
-        raise UserError(f"--experiment {name}: it was deleted in MLflow", hint="name another, or restore it there")
-    return known.experiment_id
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return found.experiment_id
+    location = None
+    if uri.startswith("sqlite:///"):  # else MLflow would put artifacts into the current folder
+        location = (Path(uri.removeprefix("sqlite:///")).absolute().parent / "mlartifacts").as_uri()
+    return client.create_experiment(name, artifact_location=location)
 
 
-def _told(client: Any, experiment_id: str, told: Tracked, *, parent_id: str | None) -> tuple[str, bool]:
-    """The id of the run that now holds all of this, and whether it is new."""
-    found = client.search_runs([experiment_id], filter_string=f"tags.`{KEY}` = '{told.key}'", max_results=1)
-    tags = {KEY: told.key, "trialwise.state": told.state, **told.tags}
-    if found:
-        run, is_new = found[0], False
-        if (
-            parent_id is not None
-            and run.info.status != "RUNNING"
-            and run.data.tags.get("trialwise.state") == told.state
-        ):
-            return run.info.run_id, False  # a trial that was over then
-    else:
-        above = {"mlflow.parentRunId": parent_id} if parent_id else {}
-        first = {KEY: told.key, "mlflow.source.name": "trialwise", "mlflow.source.type": "JOB"} | above
-        run = client.create_run(experiment_id, int(1000 * told.started), tags=first, run_name=told.name)
-        is_new = True
-    _add(client, run, told, tags)
-    _add_files(client, run, told)
-    if told.state in STATUS:
-        ended = None if told.ended is None else int(1000 * told.ended)
-        client.set_terminated(run.info.run_id, STATUS[told.state], ended)
-    elif not is_new:
-        client.update_run(run.info.run_id, status="RUNNING")
-    return run.info.run_id, is_new
+class _Log:
+    """One experiment that is written to."""
+
+    def __init__(self, client: Any, experiment_id: str) -> None:
+        self.client = client
+        self.experiment_id = experiment_id
+        self.n_new_metrics = 0
+
+    def run(self, tracked: Tracked) -> dict[str, Any]:
+        parent = self._parent(tracked)
+        run_id = parent.info.run_id
+        params = {name: value for name, value in tracked.params.items() if _key(name) not in parent.data.params}
+        self._write(run_id, params=params)
+        self._add(run_id, tracked.epochs)
+        run_ids, n_new = self._trials(tracked, run_id)
+        numbers = dict(tracked.numbers)
+        tags = {"trialwise.status": tracked.status, "mlflow.note.content": tracked.verdict}
+        if tracked.best is not None:
+            tags |= {f"best.{_key(name)}": value for name, value in tracked.best.params.items()}
+            tags |= {"trialwise.best_run_id": run_ids[tracked.best.number], "trialwise.best_trial": tracked.best.number}
+            if tracked.best.value is not None:
+                numbers["best_value"] = tracked.best.value
+        for gone in (name for name in parent.data.tags if name.startswith("best.") and name not in tags):
+            self.client.delete_tag(run_id, gone)
+        step = len(tracked.trials)
+        latest = parent.data.metrics
+        changed = [(name, step, value) for name, value in numbers.items() if latest.get(_key(name)) != value]
+        self._write(run_id, metrics=changed, tags=tags)
+        for file in tracked.files:
+            self.client.log_artifact(run_id, str(file), None if file.name in FILES else file.parent.name)
+        if tracked.status in _STATUS and parent.info.status != _STATUS[tracked.status]:
+            self.client.set_terminated(run_id, _STATUS[tracked.status])
+        return {"run_id": run_id, "n_new_trials": n_new, "n_new_metrics": self.n_new_metrics}
+
+    def _parent(self, tracked: Tracked) -> Any:
+        found = self._search(f"tags.`{ID}` = '{tracked.identity}'")
+        if found:
+            return found[0]
+        tags = {ID: tracked.identity, "trialwise.kind": tracked.kind, "trialwise.seed": str(tracked.seed)}
+        return self._create(tracked.name, tags, tracked.started_seconds)
+
+    def _trials(self, tracked: Tracked, parent_id: str) -> tuple[dict[int, str], int]:
+        """The run of every trial by its number, and how many are new."""
+        known = {
+            int(run.data.tags[TRIAL]): run
+            for run in self._search(f"tags.`{_PARENT}` = '{parent_id}'")
+            if TRIAL in run.data.tags
+        }
+        n_known = len(known)
+        for record in tracked.trials:
+            if record.number not in known:
+                tags = {_PARENT: parent_id, TRIAL: str(record.number)}
+                known[record.number] = self._create(f"trial {record.number}", tags, tracked.started_seconds)
+            self._trial(known[record.number], record)
+        return {number: run.info.run_id for number, run in known.items()}, len(known) - n_known
+
+    def _trial(self, run: Any, record: TrialRecord) -> None:
+        tags = run.data.tags
+        if tags.get(STATE) == record.state and tags.get(LOGGED) == str(len(record.scores)):
+            return
+        run_id = run.info.run_id
+        self._write(run_id, params={k: v for k, v in record.params.items() if _key(k) not in run.data.params})
+        self._add(run_id, [("score", epoch, score) for epoch, score in record.scores.items()])
+        ends = {} if record.value is None or record.state != "complete" else {"value": record.value}
+        ends |= {} if record.seconds is None else {"seconds": record.seconds}
+        ends |= {f"note.{name}": value for name, value in record.notes.items() if is_number(value)}
+        last = len(record.scores)
+        self._write(run_id, metrics=[(k, last, v) for k, v in ends.items() if run.data.metrics.get(_key(k)) != v])
+        reason = {"trialwise.reason": record.notes["reason"]} if "reason" in record.notes else {}
+        self._write(run_id, tags={STATE: record.state, **reason})
+        if record.state in _STATUS:
+            self.client.set_terminated(run_id, _STATUS[record.state])
+        self._write(run_id, tags={LOGGED: last})  # last: a logging that was killed is made good by the next
+
+    def _search(self, condition: str) -> list[Any]:
+        found, token = [], None
+        while True:
+            page = self.client.search_runs([self.experiment_id], condition, max_results=1000, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def _create(self, name: str, tags: Mapping[str, str], started_seconds: float) -> Any:
+        start = int(1000 * started_seconds)
+        return self.client.create_run(self.experiment_id, start_time=start, tags=dict(tags), run_name=name)
+
+    def _add(self, run_id: str, values: Iterable[tuple[str, int, float]]) -> None:
+        """Log the values of all steps that MLflow does not have yet."""
+        values = list(values)
+        names = {name for name, _, _ in values}
+        known = {(name, m.step) for name in names for m in self.client.get_metric_history(run_id, _key(name))}
+        self._write(run_id, metrics=[each for each in values if each[:2] not in known])
+
+    def _write(
+        self,
+        run_id: str,
+        *,
+        metrics: Iterable[tuple[str, int, float]] = (),
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, Any] | None = None,
+    ) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        now = int(1000 * time.time())
+        wanted = {
+            "metrics": [Metric(_key(name), float(value), now, step) for name, step, value in metrics],
+            "params": [Param(_key(name), _text(value)) for name, value in (params or {}).items()],
+            "tags": [RunTag(_key(name), _text(value)) for name, value in (tags or {}).items()],
+        }
+        self.n_new_metrics += len(wanted["metrics"])
+        for what, entities in wanted.items():
+            for start in range(0, len(entities), _BATCH):
+                self.client.log_batch(run_id, **{what: entities[start : start + _BATCH]})
 
 
-def _add(client: Any, run: Any, told: Tracked, tags: dict[str, str]) -> None:
-    """The parameters, values and tags that the run does not have yet."""
-    from mlflow.entities import Metric, Param, RunTag
-
-    run_id, at = run.info.run_id, int(1000 * told.started)
-    metrics = []
-    for name, curve in told.curves.items():
-        known = (
-            {m.step for m in client.get_metric_history(run_id, _name(name))} if _name(name) in run.data.metrics else ()
-        )
-        metrics += [Metric(_name(name), value, at, step) for step, value in curve.items() if step not in known]
-    metrics += [
-        Metric(_name(name), value, at, 0)
-        for name, value in told.values.items()
-        if run.data.metrics.get(_name(name)) != value
-    ]
-    params = [Param(_name(k), str(v)[:6000]) for k, v in told.params.items() if _name(k) not in run.data.params]
-    new_tags = [RunTag(_name(k), v[:5000]) for k, v in tags.items() if run.data.tags.get(_name(k)) != v[:5000]]
-    for start in range(0, len(metrics), _AT_ONCE):
-        client.log_batch(run_id, metrics=metrics[start : start + _AT_ONCE])
-    for start in range(0, max(len(params), len(new_tags)), _FEW):
-        client.log_batch(run_id, params=params[start : start + _FEW], tags=new_tags[start : start + _FEW])
+def _key(name: str) -> str:
+    return re.sub(r"[^\w./ -]", "_", name)[:250]
 
 
-def _add_files(client: Any, run: Any, told: Tracked) -> None:
-    """The files, unless they are those that are there already."""
-    files = [(folder, file) for folder, group in told.files.items() for file in group]
-    if not files:
-        return
-    content = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for _, file in files)).hexdigest()
-    if run.data.tags.get(FILES) == content:
-        return
-    for folder, file in files:
-        client.log_artifact(run.info.run_id, str(file), folder or None)
-    client.set_tag(run.info.run_id, FILES, content)
-
-
-def _name(name: str) -> str:
-    """The name with what MLflow does not take in names as _."""
-    return re.sub(r"[^\w\-. ]", "_", name).strip(". ") or "_"
+def _text(value: Any) -> str:
+    return without_passwords(str(value))[:_LONGEST]

@@ -17,7 +17,7 @@ from trialwise.integrations.ray_cluster import connect, disconnect, own_modules,
 from trialwise.integrations.ray_nodes import Shipment, Worker, package_versions
 from trialwise.integrations.trial_archives import TrialArchives
 from trialwise.tuning.settings import ClusterSettings
-from trialwise.tuning.tasks import Done, Failure, Message, Score, Task
+from trialwise.tuning.tasks import Done, Ending, Failure, Message, Score, Task
 from trialwise.tuning.trials import Objective
 from trialwise.tuning.validation_rows import rows_file
 
@@ -161,9 +161,10 @@ class RayPool:
             self._assign()
             return None
         message, rows = answer
-        if isinstance(message, Score):
+        if not isinstance(message, Ending):
             place.pending = place.actor.go_on.remote()
-            self._keep(task, message, rows)
+            if isinstance(message, Score):
+                self._keep(task, message, rows)
         else:
             place.task = None
             if self._archives is not None and isinstance(message, Done) and task.until_epoch >= task.trial.max_epochs:

@@ -1,42 +1,64 @@
-"""What experiment trackers are told of a run: the same facts for each of them."""
+"""A run as trackers see it: a name that stays, trials with their scores, numbers, words and files."""
 
 import dataclasses
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from trialwise.base.runs import RunFolder
+from trialwise.tuning.rungs import Direction
+from trialwise.tuning.spaces import Space
+from trialwise.tuning.studies import TrialRecord
+
+FILES = ("report.html", "best.toml", "run.json", "trials.json", "README.md")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Tracked:
-    """A run, or one trial of it.
+    """What is logged of one run.
 
     Attributes:
-        key: What tells it from all others; the same whenever it is told again.
-        name: What people call it.
-        state: "complete", "pruned", "failed", "paused", "running", "interrupted" or "stopped".
-        started: When it began, in seconds since 1970. All epochs of a trial carry it: theirs are not on record.
-        ended: When it ended; None where it has not.
-        params: The configuration, by dotted names.
-        values: What was found, by name.
-        curves: By name, the value after each epoch, by epoch from 1; in a study the best value so far after each
-            trial.
-        tags: Words about it.
-        files: By the folder to file them under ("" for the top), what lies in the run folder.
-        trials: Those of a study.
+        name: The run folder's name.
+        identity: What knows the run again when it is logged a second time, wherever its folder lies.
+        kind: The kind of work, e.g. "image-tune".
+        seed: Its seed.
+        status: How it stands.
+        verdict: The run's sentence; empty before there is one.
+        params: Settings that a run keeps for life, flat.
+        best: The winner of a study; None before there is one, and for a single training.
+        direction: Whether the lowest or the highest score wins, in a study.
+        space: What was searched, where the run folder says so.
+        trials: The trials of a study.
+        epochs: (metric, step, value) of a single training.
+        numbers: What was found at the end, by name.
+        files: What to keep beside the numbers.
+        started_seconds: When the run began, in seconds since 1970.
     """
 
-    key: str
     name: str
-    state: str
-    started: float
-    ended: float | None
-    params: Mapping[str, str | float | int | bool]
-    values: Mapping[str, float]
-    curves: Mapping[str, Mapping[int, float]]
-    tags: Mapping[str, str]
-    files: Mapping[str, tuple[Path, ...]] = dataclasses.field(default_factory=dict)
-    trials: tuple["Tracked", ...] = ()
+    identity: str
+    kind: str
+    seed: int
+    status: str
+    verdict: str
+    params: Mapping[str, Any]
+    best: TrialRecord | None
+    direction: Direction | None
+    space: Space
+    trials: Sequence[TrialRecord]
+    epochs: Sequence[tuple[str, int, float]]
+    numbers: Mapping[str, float]
+    files: Sequence[Path]
+    started_seconds: float
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more is to come."""
-        return self.state in ("complete", "pruned", "failed")
+
+def identity_of(run: RunFolder) -> str:
+    """The same for one run always, unlike that of all others."""
+    words = f"{run.path.name}|{run.kind}|{run.record['started']}|{run.seed}"
+    return hashlib.sha256(words.encode()).hexdigest()[:16]
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value can be drawn: no text, no truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool)

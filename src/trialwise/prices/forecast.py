@@ -81,10 +81,15 @@ def forecast_next(
         UserError: Fewer days than the model looks back, or no volume where it was trained on one.
     """
     names = set(trained.scaler.names) | set(trained_volatility.scaler.names if trained_volatility else ())
-    table, n_days = _as_trained(names, trained.settings.window, table), len(table)
+    if len(table) <= trained.settings.window:
+        raise UserError(
+            f"{table.name}: expected more than {trained.settings.window} days, which the model looks back, "
+            f"got {len(table)}"
+        )
+    table, n_days = as_trained(names, table), len(table)
     # Days are added for the models to forecast. What stands in them is not looked at: see `leaks`.
     horizon = trained.settings.horizon
-    longer, row = _with_more_days(table, horizon), n_days - 1 + horizon
+    longer, row = with_more_days(table, horizon), n_days - 1 + horizon
     move = float(forecast_returns(trained, longer, row)[0])
     bands = price_bands(longer, row, horizon)
     variance = None
@@ -115,19 +120,16 @@ def forecast_next(
     )
 
 
-def _as_trained(names: Collection[str], window: int, table: PriceTable) -> PriceTable:
+def as_trained(names: Collection[str], table: PriceTable) -> PriceTable:
     """The table with no more columns than the models were trained with.
 
     Args:
         names: The features of all models.
-        window: Days that the model looks back.
         table: All days so far.
 
     Raises:
-        UserError: It lacks one of them, or days.
+        UserError: It lacks one of them.
     """
-    if len(table) <= window:
-        raise UserError(f"{table.name}: expected more than {window} days, which the model looks back, got {len(table)}")
     if "log_volume_change" in names and table.volume is None:
         raise UserError(
             f"{table.name} has no volume, and the model was trained on one", hint="give a file with a volume column"
@@ -147,7 +149,7 @@ def _as_trained(names: Collection[str], window: int, table: PriceTable) -> Price
     return dataclasses.replace(table, companions=companions, volume=volume)
 
 
-def _with_more_days(table: PriceTable, n_more: int) -> PriceTable:
+def with_more_days(table: PriceTable, n_more: int) -> PriceTable:
     """The table with the next weekdays, copies of the last day."""
     longer = changed_columns(table, lambda values: np.append(values, np.repeat(values[-1], n_more)))
     following = np.busday_offset(table.dates[-1], np.arange(1, n_more + 1), roll="backward")

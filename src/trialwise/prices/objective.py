@@ -55,6 +55,7 @@ class PriceObjective:
             with closing(training.epochs(checkpoint, results_known=trial.epochs_done)) as results:
                 for result in results:
                     lowest = min(lowest, result.valid["loss"])
+                    trial.saw(len(training.train.targets_BT))
                     if errors_T is None or training.best.epoch == result.epoch:
                         errors_T = training.best_errors().numpy() / naive
                     trial.keep_rows(result.epoch, errors_T, baseline_N=naive_T, block_length=days)

@@ -41,12 +41,28 @@ def train_part(table: PriceTable, settings: BacktestSettings) -> PriceTable:
     Raises:
         UserError: Too few days are left for the window or the horizon.
     """
-    split, horizon = split_rows(len(table), settings.test_fraction), settings.horizon
-    fewest = min(len(split.valid), len(split.test))
+    check_fits(table, settings, test_fraction=settings.test_fraction)
+    return first_rows(table, split_rows(len(table), settings.test_fraction).test.start)
+
+
+def check_fits(table: PriceTable, settings: BacktestSettings, *, test_fraction: float) -> None:
+    """Refuse a table with too few days.
+
+    Args:
+        table: All days.
+        settings: What is to be trained.
+        test_fraction: The share of the days kept for the test; 0 where all are trained on.
+
+    Raises:
+        UserError: Too few days are left for the window or the horizon.
+    """
+    split, horizon = split_rows(len(table), test_fraction), settings.horizon
+    fewest = min(len(split.valid), len(split.test)) if test_fraction else len(split.valid)
+    tested = f" and {len(split.test)} test days" if test_fraction else ""
     if horizon > 1 and fewest < HORIZONS_IN_A_PART * horizon:
         raise UserError(
             f"--horizon: expected at most {fewest // HORIZONS_IN_A_PART} for {table.name} with {len(split.valid)} "
-            f"validation days and {len(split.test)} test days, got {horizon}",
+            f"validation days{tested}, got {horizon}",
             hint="a shorter horizon or a longer file",
         )
     longest = len(split.train) - 1 - horizon
@@ -54,6 +70,5 @@ def train_part(table: PriceTable, settings: BacktestSettings) -> PriceTable:
         raise UserError(
             f"--window: expected at most {longest} for {table.name} with {len(split.train)} training days, "
             f"got {settings.window}",
-            hint="a shorter window, a smaller --test-fraction or a longer file",
+            hint=f"a shorter window{', a smaller --test-fraction' if test_fraction else ''} or a longer file",
         )
-    return first_rows(table, split.test.start)

@@ -1,7 +1,6 @@
 """Numbers in, one picture out; whoever wants other pictures takes the numbers."""
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,21 +8,25 @@ import numpy as np
 from matplotlib.colors import BoundaryNorm
 from matplotlib.ticker import MaxNLocator
 
-from trialwise.reports.drawing import BLUE, GREEN, GREY, ORANGE, RED, Picture, above, new_figure, to_svg
+from trialwise.reports.drawing import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    MANY_POINTS,
+    ON_FIELD,
+    ORANGE,
+    RED,
+    Picture,
+    above,
+    new_figure,
+    to_svg,
+)
 
-MARKS = {"complete": ("o", BLUE), "pruned": ("v", GREY), "paused": ("s", GREEN)}
 FAR_FROM_NAIVE = 1.15  # a model whose error ends so far above naive's would flatten the picture of the others
 FEW_TRIALS = 20
-
-
-def best_so_far(values: Sequence[float | None], direction: str) -> list[float | None]:
-    """The best value up to each trial; None before the first value."""
-    better = min if direction == "minimize" else max
-    best: list[float | None] = []
-    for value in values:
-        before = best[-1] if best else None
-        best.append(before if value is None else value if before is None else better(before, value))
-    return best
+MOST_DAYS = 300  # of a line that changes slowly
+MOST_NUMBERS = 150  # more beside their points would be a blur
 
 
 def contour(grid: Mapping[str, Any], trials: Sequence[Mapping[str, Any]], best_number: int | None) -> Picture:
@@ -39,24 +42,29 @@ def contour(grid: Mapping[str, Any], trials: Sequence[Mapping[str, Any]], best_n
     low, height = float(values.min()), float(np.ptp(values))
     levels = low + height * np.concatenate([[0.0], np.geomspace(1e-5, 1.0, 19)])
     norm = BoundaryNorm(levels, ncolors=256)
-    filled = axes.contourf(grid["x"], grid["y"], values, levels=levels, cmap="Blues_r", norm=norm)
-    axes.contour(grid["x"], grid["y"], values, levels=levels, colors="white", linewidths=0.4, alpha=0.7)
-    axes.plot(xs, ys, color="black", linewidth=0.4, alpha=0.35)
-    points = axes.scatter(xs, ys, c=range(len(xs)), cmap="autumn", s=22, edgecolors="black", linewidths=0.5, zorder=3)
+    on_grid = (grid["x"], grid["y"], values)
+    filled = axes.contourf(*on_grid, levels=levels, cmap="Blues_r", norm=norm)
+    lines = axes.contour(*on_grid, levels=levels, colors="white", linewidths=0.4, alpha=0.7)
+    for drawn in (filled, lines):
+        drawn.set_rasterized(True)  # as lines they would be the heaviest of the page
+    axes.plot(xs, ys, color=ON_FIELD, linewidth=0.4, alpha=0.35)
+    order = range(len(xs))
+    style = {"s": 22, "edgecolors": ON_FIELD, "linewidths": 0.5, "zorder": 3, "rasterized": len(xs) > MANY_POINTS}
+    points = axes.scatter(xs, ys, c=order, cmap="autumn", **style)
     for i in readable(np.column_stack([xs, ys]).reshape(-1, 2), np.ptp(grid["x"]), np.ptp(grid["y"])):
         number = str(tried[i]["number"])
-        axes.annotate(number, (xs[i], ys[i]), xytext=(3, 3), textcoords="offset points", fontsize=6)
+        axes.annotate(number, (xs[i], ys[i]), xytext=(3, 3), textcoords="offset points", fontsize=6, color=ON_FIELD)
     for x, y in grid["minimizers"]:
-        axes.plot(x, y, marker="+", color="black", markersize=13, markeredgewidth=1.5, linestyle="none", zorder=4)
+        axes.plot(x, y, marker="+", color=ON_FIELD, markersize=13, markeredgewidth=1.5, linestyle="none", zorder=4)
     best = next((trial for trial in tried if trial["number"] == best_number), None)
     if best is not None:
         x, y = best["params"][x_name], best["params"][y_name]
-        axes.plot(x, y, marker="*", color=GREEN, markeredgecolor="black", markersize=11, linestyle="none", zorder=5)
+        axes.plot(x, y, marker="*", color=GREEN, markeredgecolor=ON_FIELD, markersize=11, linestyle="none", zorder=5)
     axes.set(xlabel=x_name, ylabel=y_name)
     figure.colorbar(filled, ax=axes, label="value of the function", format="%.3g", spacing="uniform", ticks=levels[::3])
     if len(tried) > 1:
-        order = figure.colorbar(points, ax=axes, label="trial, in the order tried")
-        order.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+        bar = figure.colorbar(points, ax=axes, label="trial, in the order tried")
+        bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     where = f" at {x_name} = {best['params'][x_name]:.4g}, {y_name} = {best['params'][y_name]:.4g}" if best else ""
     return Picture(
         name="contour",
@@ -71,56 +79,11 @@ def readable(points: np.ndarray, width: float, height: float, *, apart: float = 
     """Which points can have their number beside them: those not close to one that has it already, earlier first."""
     shown: list[int] = []
     for i, (x, y) in enumerate(points):
+        if len(shown) == MOST_NUMBERS:
+            break
         if all(max(abs(x - points[j][0]) / width, abs(y - points[j][1]) / height) > apart for j in shown):
             shown.append(i)
     return shown
-
-
-def history(trials: Sequence[Mapping[str, Any]], direction: str, *, value_name: str) -> Picture:
-    """Every trial's value by its number, and the best so far."""
-    reached: list[dict[str, Any]] = [{**trial, "value": _last_score(trial)} for trial in trials]
-    values = [trial["value"] for trial in reached]
-    figure, axes = new_figure()
-    for state, (marker, color) in MARKS.items():
-        shown = [t for t in reached if t["state"] == state and t["value"] is not None]
-        if shown:
-            heights = np.array([t["value"] for t in shown], dtype=float)
-            axes.scatter(
-                [int(t["number"]) for t in shown], heights, marker=marker, color=color, s=20, label=state, zorder=3
-            )
-    complete = [t["value"] if t["state"] == "complete" else None for t in trials]
-    best = best_so_far(complete, direction)
-    axes.step(
-        [t["number"] for t in trials],
-        [math.nan if value is None else value for value in best],
-        where="post",
-        color=ORANGE,
-        label="best so far",
-    )
-    for i, trial in enumerate(t for t in trials if t["state"] == "failed"):
-        axes.axvline(trial["number"], color=RED, linewidth=0.8, linestyle=":", label="failed" if i == 0 else None)
-    finite = [value for value in values if value is not None]
-    if finite and min(finite) > 0 and max(finite) / min(finite) > 100:
-        axes.set_yscale("log")
-    axes.set(xlabel="trial", ylabel=value_name, xlim=(-0.5, max(1, len(trials)) - 0.5))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    above(axes)
-    last = next((value for value in reversed(best) if value is not None), None)
-    return Picture(
-        name="history",
-        caption="Every trial in order, and the best value so far.",
-        alt=f"{value_name} of {len(trials)} trials in order; the best is {last:.6g}."
-        if last is not None
-        else value_name,
-        svg=to_svg(figure),
-    )
-
-
-def _last_score(trial: Mapping[str, Any]) -> float | None:
-    """The trial's value, or where it has not ended its score so far."""
-    if trial["value"] is not None or not trial["scores"]:
-        return trial["value"]
-    return trial["scores"][max(trial["scores"], key=int)]
 
 
 def importances(shares: Mapping[str, float], *, n_trials: int, epochs: int | None) -> Picture:
@@ -164,36 +127,18 @@ def effects(rows: Sequence[Mapping[str, Any]]) -> Picture:
     )
 
 
-def trial_curves(trials: Sequence[Mapping[str, Any]], best_number: int | None, *, value_name: str) -> Picture:
-    """Each trial's score by epoch; the winner, the untuned default and the pruned ones told apart."""
-    figure, axes = new_figure()
-    for trial in trials:
-        epochs = sorted(int(epoch) for epoch in trial["scores"])
-        scores = [trial["scores"][epoch] for epoch in map(str, epochs)]
-        number = trial["number"]
-        style: dict[str, Any] = {"color": GREY, "linewidth": 0.8, "alpha": 0.7}
-        if number == best_number:
-            style = {"color": GREEN, "linewidth": 2.2, "label": f"winner (trial {number})", "zorder": 4}
-        elif number == 0:
-            style = {"color": ORANGE, "linewidth": 1.8, "linestyle": "--", "label": "untuned default", "zorder": 3}
-        axes.plot(epochs, scores, marker=".", **style)
-    last = max((int(epoch) for trial in trials for epoch in trial["scores"]), default=1)
-    axes.set(xlabel="epoch", ylabel=value_name, xlim=(0.5, last + 0.5))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    above(axes)
-    return Picture(
-        name="trial-curves",
-        caption="Score by epoch of every trial; lines that end early were pruned, or have not gone on yet.",
-        alt=f"Curves of {len(trials)} trials by epoch, winner and default marked.",
-        svg=to_svg(figure),
-    )
-
-
 def learning_curves(metrics: Sequence[Mapping[str, Any]], *, score_name: str | None, score_label: str) -> Picture:
     """Training and validation loss by epoch, and the validation score where there is one beside the loss."""
     epochs = [record["epoch"] for record in metrics]
     figure, left = new_figure()
-    left.plot(epochs, [record["train_loss"] for record in metrics], color=GREY, marker=".", label="training loss")
+    left.plot(
+        epochs,
+        [record["train_loss"] for record in metrics],
+        color=GREY,
+        marker=".",
+        linestyle="--",
+        label="training loss",
+    )
     left.plot(
         epochs, [record["valid"]["loss"] for record in metrics], color=ORANGE, marker=".", label="validation loss"
     )
@@ -231,7 +176,7 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Pictur
     if n <= 25:
         for row, column in itertools.product(range(n), range(n)):
             if counts[row, column]:
-                color = "white" if shares[row, column] > 0.5 else "black"
+                color = "white" if shares[row, column] > 0.5 else ON_FIELD
                 text = str(counts[row, column])
                 axes.text(column, row, text, ha="center", va="center", fontsize=7, color=color)
     if n <= 40:
@@ -261,7 +206,7 @@ def forecast(
     """The last 60 test days: actual closes, the model's forecasts, and the naive ones beside them."""
     days = np.asarray(dates[-60:], dtype="datetime64[D]")
     figure, axes = new_figure(6.8, 3.8)
-    axes.plot(days, actual[-60:], color="black", linewidth=1.6, label="actual close")
+    axes.plot(days, actual[-60:], color=BLACK, linewidth=1.6, label="actual close")
     axes.plot(days, forecasts[model][-60:], color=BLUE, linewidth=1.4, marker=".", markersize=4, label=model)
     axes.plot(
         days, forecasts["naive"][-60:], color=ORANGE, linewidth=1.2, linestyle="--", label="naive (tomorrow = today)"
@@ -290,10 +235,13 @@ def forecast_errors(dates: Sequence[str], actual: Sequence[float], forecasts: Ma
 
     naive = np.maximum(error_so_far("naive"), 1e-12)
     ratios = {name: error_so_far(name) / naive for name in forecasts if name != "naive"}
+    every = max(1, len(days) // MOST_DAYS)
     near = {name: ratio for name, ratio in ratios.items() if ratio[-1] < FAR_FROM_NAIVE}
     figure, axes = new_figure(6.8, 3.2)
-    for (name, ratio), color in zip(near.items(), itertools.cycle([GREY, BLUE, GREEN, RED]), strict=False):
-        axes.plot(days, ratio, color=color, linewidth=1.2, label=name)
+    days, near = days[::every], {name: ratio[::every] for name, ratio in near.items()}
+    styles = itertools.cycle([(GREY, "-"), (BLUE, "-"), (GREEN, "-."), (RED, ":"), (BLACK, "-")])
+    for (name, ratio), (color, dashes) in zip(near.items(), styles, strict=False):
+        axes.plot(days, ratio, color=color, linestyle=dashes, linewidth=1.6 if dashes != "-" else 1.2, label=name)
     axes.axhline(1.0, color=ORANGE, linewidth=1.2, linestyle="--", label="naive")
     settled = [ratio[len(ratio) // 5 :] for ratio in near.values()]
     reach = max([0.01, *(float(np.abs(ratio - 1).max()) for ratio in settled)])

@@ -1,13 +1,19 @@
 """What a page says of forecasts of prices beyond the closes themselves: direction, volatility, bands, ablation."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trialwise.base.files import read_json
 from trialwise.base.runs import RunFolder
+from trialwise.prices.recipes import BacktestSettings
 from trialwise.reports import figures, price_figures
 from trialwise.reports.parts import Chapter, Section, Table
+from trialwise.reports.price_time import errors_chapter, lag_chapter
+from trialwise.reports.repeating import setting_text
 from trialwise.reports.verdicts import number, percent, verdict
+from trialwise.reports.winning import use_tables
+from trialwise.tuning.study_comparison import flat_values
 
 HEADLINE = "lstm_har_mean"  # the model that the verdict speaks of
 TABLE_CAPTION = "Every model on the same test days; skill is 1 - RMSE / naive's RMSE"
@@ -35,20 +41,47 @@ def price_backtest(run: RunFolder) -> Section:
                 "new territory",
                 f"{result['train_range_exceeded_fraction']:.0%} of test closes lie outside the training range",
             ),
+            ("time", f"{result['seconds']['total']:.1f} s, {result['seconds']['train']:.1f} of them training"),
+            ("seed", str(run.seed)),
             ("belief in the LSTM", f"{result['shrinkage']:.0%} of its forecast was used, as fitted on validation days"),
         ),
-        pictures=(
-            figures.forecast(days["dates"], days["actual"], days["forecasts"], "lstm"),
-            figures.forecast_errors(days["dates"], days["actual"], days["forecasts"]),
-            price_figures.learning_curves(run.metrics()),
-        ),
-        tables=(_models(result["models"]),),
-        chapters=tuple(
-            chapter
-            for chapter in (_direction(result), _volatility(result, days), _bands(result, days))
-            if chapter is not None
-        ),
+        chapters=tuple(filter(None, _chapters(run, days))),
         notes=(*result.get("remarks", ()), *result["warnings"]),
+    )
+
+
+def _chapters(run: RunFolder, days: Mapping[str, Any]) -> tuple[Chapter | None, ...]:
+    """The chapters of a backtest: the closes first, then what else can be forecast."""
+    result = run.result
+    horizon = result.get("horizon", 1)
+    return (
+        Chapter(
+            heading="Forecasts beside what came, and beside naive",
+            tables=(_models(result["models"]),),
+            pictures=(figures.forecast(days["dates"], days["actual"], days["forecasts"], "lstm"),),
+        ),
+        errors_chapter(days, horizon),
+        lag_chapter(days, horizon),
+        _direction(result),
+        _volatility(result, days),
+        _bands(result, days),
+        _configuration(run),
+        Chapter(heading="Epoch by epoch", pictures=(price_figures.learning_curves(run.metrics()),)),
+    )
+
+
+def _configuration(run: RunFolder) -> Chapter:
+    """What was set otherwise than by default, and the command that uses the model."""
+    default = flat_values(dataclasses.asdict(BacktestSettings()))
+    own = flat_values(run.settings["backtest"])
+    changed = {name: (default[name], value) for name, value in own.items() if name in default}
+    changed = {name: pair for name, pair in changed.items() if setting_text(pair[0]) != setting_text(pair[1])}
+    rows = tuple((name, setting_text(old), setting_text(new)) for name, (old, new) in changed.items())
+    table = Table(caption="What differs from the defaults", head=("setting", "default", "here"), rows=rows)
+    return Chapter(
+        heading="How it was set, and how to use it",
+        sentences=() if rows else ("Every setting is its default.",),
+        tables=(*((table,) if rows else ()), *use_tables(run)),
     )
 
 

@@ -1,23 +1,21 @@
 """What a page says of each kind of run, from its folder alone."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from trialwise.base.errors import UserError
-from trialwise.base.files import read_json
 from trialwise.base.runs import RunFolder
 from trialwise.reports import figures
 from trialwise.reports.drawing import Picture
 from trialwise.reports.explained import explained
 from trialwise.reports.image_sections import evaluation_chapters
-from trialwise.reports.parts import Section, Table
+from trialwise.reports.parts import Chapter, Section, Table
 from trialwise.reports.price_sections import price_ablate, price_backtest
-from trialwise.reports.study_chapters import study_chapters
-from trialwise.reports.study_worth import worth
-from trialwise.reports.verdicts import number, verdict
-from trialwise.tuning.studies import Study
+from trialwise.reports.repeating import repeat_facts, settings_chapter
+from trialwise.reports.study_sections import optimize_section, tuning_section, unfinished_section
+from trialwise.reports.verdicts import verdict
+from trialwise.reports.winning import more_chapter, use_tables
 
 
 def section(run: RunFolder) -> Section:
@@ -29,41 +27,17 @@ def section(run: RunFolder) -> Section:
     if run.kind not in _BUILDERS:
         raise UserError(f"{run.path}: no report is known for a run of kind {run.kind!r}")
     if "verdict" not in run.result:
-        return dataclasses.replace(_unfinished(run), repeat=_repeat(run))
-    built = _BUILDERS[run.kind](run)
-    if run.record["status"] != "complete":
-        built = dataclasses.replace(built, title=f"{built.title} ({run.record['status']})")
-    return dataclasses.replace(built, repeat=_repeat(run))
-
-
-def _unfinished(run: RunFolder) -> Section:
-    """A run that failed, was killed or still works: what there is of it."""
-    status = run.record["status"]
-    words = {"failed": f"It failed: {run.result.get('error', 'no reason is on record')}"}
-    trials: tuple[Table, ...] = ()
-    with suppress(UserError):
-        trials = _trials_table([record.to_document() for record in Study(run.path).records()])
-    return Section(
-        title=f"{run.kind} ({status})",
-        verdict=words.get(status, "It has not ended, so there is no result."),
-        tables=trials,
+        built = unfinished_section(run)
+    else:
+        built = _BUILDERS[run.kind](run)
+        if run.record["status"] != "complete":
+            built = dataclasses.replace(built, title=f"{built.title} ({run.record['status']})")
+    chapters = tuple(
+        chapter
+        for chapter in (*built.chapters, settings_chapter(run))
+        if chapter.sentences or chapter.tables or chapter.pictures
     )
-
-
-def _optimize(run: RunFolder) -> Section:
-    result = run.result
-    trials = read_json(run.path / "trials.json")
-    pictures = []
-    if (run.path / "landscape.json").exists():
-        pictures.append(figures.contour(read_json(run.path / "landscape.json"), trials, result["best_trial"]))
-    pictures.append(figures.history(trials, result["direction"], value_name="value"))
-    return Section(
-        title=f"Minimum of {result['function']}",
-        verdict=verdict(run.kind, run.result, run.record.get("evaluation")),
-        facts=(*_study_facts(result), ("sampler", f"{result['sampler']}: {result['sampler_reason']}")),
-        pictures=(*pictures, *_importances(result)),
-        tables=_trials_table(trials),
-    )
+    return dataclasses.replace(built, chapters=chapters, repeat=repeat_facts(run))
 
 
 def _image_train(run: RunFolder) -> Section:
@@ -75,11 +49,17 @@ def _image_train(run: RunFolder) -> Section:
             ("parameters", f"{result['n_params']:,}"),
             ("epochs", str(result["epochs"])),
             ("training", f"{result['seconds']['train']:.1f} s on {result['device']}, {result['threads']} threads"),
+            ("seed", str(run.seed)),
             ("numbers", result["number_format"]),
             *_data_facts(result["data"]),
         ),
-        pictures=_learning_curves(run),
-        chapters=(*evaluation_chapters(run), *explained(run)),
+        chapters=(
+            Chapter(heading="How to use it", tables=use_tables(run)),
+            Chapter(heading="Epoch by epoch", pictures=_learning_curves(run)),
+            *evaluation_chapters(run),
+            *explained(run),
+            more_chapter(run),
+        ),
         notes=_data_notes(result["data"]),
     )
 
@@ -113,53 +93,31 @@ def _image_ablate(run: RunFolder) -> Section:
 
 def _image_tune(run: RunFolder) -> Section:
     data = run.result["data"]
-    section = _tuning(run, data["name"], _data_facts(data), _learning_curves(run))
-    chapters = (*section.chapters, *evaluation_chapters(run), *explained(run))
-    return dataclasses.replace(section, chapters=chapters, notes=_data_notes(data))
+    return tuning_section(
+        run,
+        data["name"],
+        facts=_data_facts(data),
+        learning=_learning_curves(run),
+        test=(*evaluation_chapters(run), *explained(run), more_chapter(run)),
+        notes=_data_notes(data),
+    )
 
 
 def _price_tune(run: RunFolder) -> Section:
     result, metrics = run.result, run.metrics()
     days = f"{result['n_train']:,}, up to {result['last_train_date']}; the test days after them are unread"
     learning = (figures.learning_curves(metrics, score_name=None, score_label=""),) if metrics else ()
-    section = _tuning(run, result["name"], (("days", days),), learning)
-    return dataclasses.replace(section, notes=tuple(result["warnings"]))
-
-
-def _own_tune(run: RunFolder) -> Section:
-    return _tuning(run, run.result["objective"])
-
-
-def _tuning(
-    run: RunFolder, name: str, facts: tuple[tuple[str, str], ...] = (), learning: tuple[Picture, ...] = ()
-) -> Section:
-    """What every study shows, whatever was tuned."""
-    result = run.result
-    trials = read_json(run.path / "trials.json")
-    has_epochs = bool(trials) and result["max_epochs"] > 1
-    curves = (figures.trial_curves(trials, result["best_trial"], value_name=result["score"]),) if has_epochs else ()
-    return Section(
-        title=f"Tuning on {name}",
-        verdict=verdict(run.kind, result, run.record.get("evaluation")),
-        facts=(
-            *_study_facts(result),
-            ("sampler", f"{result['sampler']}: {result['sampler_reason']}"),
-            ("a full trial", f"{result['max_epochs']} epochs"),
-            *facts,
-        ),
-        pictures=(
-            figures.history(trials, result["direction"], value_name=result["score"]),
-            *curves,
-            *learning,
-            *_importances(result),
-        ),
-        tables=(*_winner_table(result), *_trials_table(trials)),
-        chapters=(*worth(result), *study_chapters(result, trials)),
+    return tuning_section(
+        run, result["name"], facts=(("days", days),), learning=learning, notes=tuple(result["warnings"])
     )
 
 
+def _own_tune(run: RunFolder) -> Section:
+    return tuning_section(run, run.result["objective"])
+
+
 _BUILDERS: dict[str, Callable[[RunFolder], Section]] = {
-    "optimize": _optimize,
+    "optimize": optimize_section,
     "image-train": _image_train,
     "image-ablate": _image_ablate,
     "tune": _own_tune,
@@ -168,11 +126,6 @@ _BUILDERS: dict[str, Callable[[RunFolder], Section]] = {
     "price-ablate": price_ablate,
     "price-tune": _price_tune,
 }
-
-
-def _study_facts(result: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    counts = ", ".join(f"{n} {state}" for state, n in result["counts"].items() if n)
-    return ("trials", counts), ("time", f"{result['seconds']:.1f} s"), ("seed", str(result["seed"]))
 
 
 def _data_facts(data: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -188,50 +141,8 @@ def _data_notes(data: Mapping[str, Any]) -> tuple[str, ...]:
     return (*data["notes"], *left_out)
 
 
-def _importances(result: Mapping[str, Any]) -> tuple[Picture, ...]:
-    found = result["importances"]
-    if not found:
-        return ()
-    epochs = found["epochs"] if result["max_epochs"] > 1 else None
-    return (figures.importances(found["shares"], n_trials=found["n_trials"], epochs=epochs),)
-
-
 def _learning_curves(run: RunFolder) -> tuple[Picture, ...]:
     metrics = run.metrics()
     if not metrics:
         return ()
     return (figures.learning_curves(metrics, score_name="accuracy", score_label="validation accuracy"),)
-
-
-def _winner_table(result: Mapping[str, Any]) -> tuple[Table, ...]:
-    best, default = result["best"], result["default"]
-    if not best or not default:
-        return ()
-    names = dict.fromkeys([*default["params"], *best["params"]])
-    rows = tuple((name, *(number(row["params"].get(name, "")) for row in (default, best))) for name in names)
-    caption = "The winning configuration beside the untuned default"
-    return (Table(caption=caption, head=("setting", "default", "winner"), rows=rows),)
-
-
-def _trials_table(trials: Sequence[Mapping[str, Any]]) -> tuple[Table, ...]:
-    if not trials:
-        return ()
-    names = list(dict.fromkeys(name for trial in trials for name in trial["params"]))
-    rows = tuple(
-        (
-            str(trial["number"]),
-            trial["state"],
-            number(trial["value"]) if trial["value"] is not None else "",
-            *(number(trial["params"].get(name, "")) for name in names),
-            trial["notes"].get("reason", ""),
-        )
-        for trial in trials
-    )
-    return (Table(caption="All trials", head=("trial", "state", "value", *names, "reason"), rows=rows),)
-
-
-def _repeat(run: RunFolder) -> tuple[tuple[str, str], ...]:
-    versions = ", ".join(f"{name} {version}" for name, version in run.record["versions"].items())
-    command = run.record["command"]
-    rows = [("command", " ".join(command))] if command else []
-    return (*rows, ("run folder", str(run.path)), ("started", run.record["started"]), ("versions", versions))

@@ -109,26 +109,36 @@ def number_format(device: torch.device) -> NumberFormat:
     kept in the cache folder, so that a busy moment cannot make the next run of the same seed compute differently.
     """
     if device.type == "mps":
-        return NumberFormat(dtype=torch.float32, reason="float32: bfloat16 is not tested on MPS")
-    file = cache_folder() / "number_formats.json"
+        return tested_number_format(device)
+    file = verdicts_file()
     kept = _read_verdicts(file)
     hardware = f"torch {torch.__version__}, {_hardware(device)}"
     if hardware not in kept:
-        with threads(1):
-            verdict = _tested(device)
+        verdict = tested_number_format(device)
         kept[hardware] = {"dtype": str(verdict.dtype).removeprefix("torch."), "reason": verdict.reason}
         with suppress(OSError):  # a cache that cannot be written costs the next run 100 ms
             write_json(file, kept)
     return NumberFormat(dtype=getattr(torch, kept[hardware]["dtype"]), reason=kept[hardware]["reason"])
 
 
-def _tested(device: torch.device) -> NumberFormat:
-    """The first of the short formats that is right and faster, else float32 with what was wrong with the last."""
-    slow, right = _convolution_seconds(torch.float32, device)
-    verdict = judge_number_format(slow, right, *_convolution_seconds(torch.bfloat16, device), short=torch.bfloat16)
-    if verdict.dtype == torch.float32 and device.type == "cuda":
-        return judge_number_format(slow, right, *_convolution_seconds(torch.float16, device), short=torch.float16)
-    return verdict
+def verdicts_file() -> Path:
+    """Where the verdicts of the self-test are kept, one a processor and a version of torch."""
+    return cache_folder() / "number_formats.json"
+
+
+def tested_number_format(device: torch.device) -> NumberFormat:
+    """The self-test of `number_format`, made now, whatever verdict is kept.
+
+    The first of the short formats that is right and faster, else float32 with what was wrong with the last.
+    """
+    if device.type == "mps":
+        return NumberFormat(dtype=torch.float32, reason="float32: bfloat16 is not tested on MPS")
+    with threads(1):
+        slow, right = _convolution_seconds(torch.float32, device)
+        verdict = judge_number_format(slow, right, *_convolution_seconds(torch.bfloat16, device), short=torch.bfloat16)
+        if verdict.dtype == torch.float32 and device.type == "cuda":
+            return judge_number_format(slow, right, *_convolution_seconds(torch.float16, device), short=torch.float16)
+        return verdict
 
 
 def _read_verdicts(file: Path) -> dict[str, dict[str, str]]:

@@ -53,11 +53,13 @@ class Spent:
 
     Attributes:
         trials: Configurations proposed.
+        epochs: On record, of all trials.
         seconds: Of wall time, earlier sessions included.
         best: The number and the value of the best complete trial; None where there is none.
     """
 
     trials: int
+    epochs: int
     seconds: float
     best: tuple[int, float] | None
 
@@ -74,14 +76,54 @@ def reached(
         settled: Whether the study may be ended now for what it found.
         seconds_to_finish: What the winner and the default still take.
     """
-    if settled and spent.best is not None:
-        number, value = spent.best
-        if budget.target is not None and (
-            value <= budget.target if direction == "minimize" else value >= budget.target
-        ):
-            return "target"
-        if budget.plateau is not None and spent.trials - 1 - number >= budget.plateau:
-            return "plateau"
+    if settled and _is_good_enough(budget, spent, direction):
+        return "target"
+    if settled and budget.plateau is not None and _n_no_better(spent) >= budget.plateau:
+        return "plateau"
     if budget.minutes is not None and spent.seconds + seconds_to_finish >= 60 * budget.minutes:
         return "minutes"
     return None
+
+
+def _is_good_enough(budget: Budget, spent: Spent, direction: Direction) -> bool:
+    if budget.target is None or spent.best is None:
+        return False
+    return spent.best[1] <= budget.target if direction == "minimize" else spent.best[1] >= budget.target
+
+
+def _n_no_better(spent: Spent) -> int:
+    """The trials begun since the best one; 0 where there is none."""
+    return spent.trials - 1 - spent.best[0] if spent.best is not None else 0
+
+
+def used_up(budget: Budget, spent: Spent, direction: Direction, *, is_open: bool, first_rung: int) -> str | None:
+    """Why a study that goes on begins no new trial, for people; None where the budget holds another one.
+
+    Args:
+        budget: What is given now: perhaps more than at first, or less than was used.
+        spent: What was used in earlier sessions.
+        direction: Whether the lowest or the highest value wins.
+        is_open: Whether trials wait to go on, so that a limit that is just met is no news.
+        first_rung: The epochs that a new trial takes at least.
+    """
+    known: list[tuple[bool, str, str, object]] = []
+    if budget.trials is not None:
+        is_met = spent.trials + (not is_open) > budget.trials
+        known.append((is_met, f"{spent.trials} trials are begun", "trials", budget.trials))
+    if budget.epochs is not None:
+        is_met = spent.epochs + (0 if is_open else first_rung) > budget.epochs
+        known.append((is_met, f"{spent.epochs} epochs are used", "epochs-total", budget.epochs))
+    if budget.minutes is not None:
+        is_met = spent.seconds >= 60 * budget.minutes
+        known.append((is_met, f"{spent.seconds / 60:.3g} minutes are used", "minutes", budget.minutes))
+    if spent.best is not None and budget.plateau is not None:
+        words = f"{_n_no_better(spent)} trials after trial {spent.best[0]} were no better"
+        known.append((_n_no_better(spent) >= budget.plateau, words, "until-plateau", budget.plateau))
+    if spent.best is not None and budget.target is not None:
+        words = f"trial {spent.best[0]} reached {spent.best[1]:.6g}"
+        known.append((_is_good_enough(budget, spent, direction), words, "target", budget.target))
+    met = [(words, f"--{option}", limit) for is_met, words, option, limit in known if is_met]
+    if not met:
+        return None
+    why = ", ".join(f"{words} and {option} is {limit}" for words, option, limit in met)
+    return f"{why}: no new trial begins; another {' and '.join(option for _, option, _ in met)} lets the study go on"

@@ -2,7 +2,6 @@
 
 import dataclasses
 import shutil
-from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,14 +10,15 @@ from typing import Any
 from trialwise.base.files import read_json, write_json
 from trialwise.base.seeds import child_seed
 from trialwise.tuning.rungs import Direction, best_first
+from trialwise.tuning.silences import Losses
 from trialwise.tuning.studies import TrialRecord
-from trialwise.tuning.tasks import Failure, Pool, Score, Task, run_all
+from trialwise.tuning.task_lists import run_all
+from trialwise.tuning.tasks import Failure, Pool, Score, Task
 from trialwise.tuning.trials import Trial
 from trialwise.tuning.validation_rows import rows_file
 
 FOLDER = "confirmation"
 DEFAULT = 0  # the untuned default's trial
-MAX_LOSSES = 3  # a run whose process died this often is given up
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,14 @@ def known_reruns(folder: Path, numbers: Sequence[int], n_seeds: int, records: Se
 
 
 def confirm(
-    folder: Path, reruns: Sequence[Rerun], pool: Pool, *, seed: int, max_epochs: int, first_number: int
+    folder: Path,
+    reruns: Sequence[Rerun],
+    pool: Pool,
+    *,
+    seed: int,
+    max_epochs: int,
+    first_number: int,
+    trial_minutes: float | None = None,
 ) -> Generator[Progress]:
     """Run what is missing of the re-runs, yielding how far they are; stop by closing, go on by calling it again.
 
@@ -117,24 +124,25 @@ def confirm(
         seed: The study's.
         max_epochs: The epochs of each.
         first_number: A trial number that the study does not have: what the runs are called in the pool.
+        trial_minutes: A run that gives no score for so long is ended, and has failed; None for no limit.
     """
     by_number = dict(enumerate(reruns, start=first_number))
-    losses: Counter[int] = Counter()
+    losses = Losses()
     total = max_epochs * len(reruns)
     while tasks := [
         _task(folder, number, rerun, seed, max_epochs)
         for number, rerun in by_number.items()
         if not rerun.is_over(max_epochs)
     ]:
-        for message in run_all(pool, tasks):
+        for message in run_all(pool, tasks, trial_minutes=trial_minutes):
             rerun = by_number[message.number]
             if isinstance(message, Score):
                 rerun.scores[message.epoch - 1 :] = [message.score]
+                losses.forget(message.number)
             elif isinstance(message, Failure):
-                losses[message.number] += message.lost
-                if message.lost and losses[message.number] < MAX_LOSSES:
+                rerun.reason = losses.reason_to_end(message)
+                if rerun.reason is None:
                     continue  # the outer loop starts it again, from its checkpoint
-                rerun.reason = message.reason
             else:
                 continue
             write_json(rerun_folder(folder, rerun.trial, rerun.seed_number).with_suffix(".json"), vars(rerun))

@@ -4,7 +4,6 @@ import dataclasses
 import math
 import re
 import time
-from collections import Counter
 from collections.abc import Generator, Iterator
 from typing import Literal
 
@@ -12,12 +11,16 @@ import optuna
 
 from trialwise.base.errors import WorkError
 from trialwise.base.seeds import child_seed
+from trialwise.tuning.asynchronous import Asynchronous
 from trialwise.tuning.budgets import Budget, Spent, StoppedBy, check_epochs, reached
 from trialwise.tuning.earlier_proposals import Proposals
+from trialwise.tuning.ladders import ladder
 from trialwise.tuning.ledger import Ledger, LedgerTrial, trial_folder
-from trialwise.tuning.orders import Asynchronous, Halving, Lockstep, Order, Step
-from trialwise.tuning.rungs import Direction, rung_epochs
+from trialwise.tuning.lockstep import Lockstep
+from trialwise.tuning.orders import Halving, Order, Step
+from trialwise.tuning.rungs import Direction, RungUnit
 from trialwise.tuning.samplers import SamplerName, sampler_for_each_trial
+from trialwise.tuning.silences import Losses, Silences
 from trialwise.tuning.spaces import Space, missing
 from trialwise.tuning.studies import Study
 from trialwise.tuning.tasks import Done, Failure, Message, Pool, Score, Task
@@ -25,8 +28,6 @@ from trialwise.tuning.trials import Config, Trial
 from trialwise.tuning.views import PausedAsPruned
 
 BATCH_OF_TRIALS = 9  # as measured best for lockstep halving: 9 trials, then 3, then 1
-MAX_LOSSES = 3  # a trial whose process died this often in a row without a new score is given up
-MAX_KILLS = 20  # the same where somebody else killed it
 SAME_ERRORS = 3  # the study stops when this many first trials fail alike
 SECONDS_ATTR = "trialwise:seconds"  # the wall time of all sessions, on the study's own record
 SECONDS_BETWEEN_NOTES = 10.0
@@ -42,13 +43,15 @@ class StudyPlan:
         direction: Whether the lowest or the highest score wins.
         sampler: Which sampler proposes.
         seed: The study's one seed.
-        first_rung: The epochs before trials are first compared.
+        first_rung: What a trial has spent when it is first compared.
+        rung_unit: In which unit.
         eta: One trial in `eta` goes on past each rung.
         lockstep: Whether trials are compared in batches, so that the table of trials does not depend on the workers.
         batch_size: In lockstep: trials proposed together and compared with each other at every rung.
         deterministic: Whether one configuration is known to give one score always.
         trial_minutes: A trial that gives no score for so long is ended; None for no limit.
         proposals: What an earlier study proposes, if one is to be started from.
+        keep_default: Whether the folder of the untuned default stays when another trial is better.
     """
 
     budget: Budget
@@ -56,13 +59,15 @@ class StudyPlan:
     direction: Direction
     sampler: SamplerName
     seed: int
-    first_rung: int = 1
+    first_rung: float = 1
+    rung_unit: RungUnit = "epochs"
     eta: int = 3
     lockstep: bool = False
     batch_size: int = BATCH_OF_TRIALS
     deterministic: bool = False
     trial_minutes: float | None = None
     proposals: Proposals | None = None
+    keep_default: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -112,17 +117,16 @@ def run_study(
         default: The untuned configuration, tried first.
 
     Raises:
-        UserError: The budget cannot hold one tuned trial and the default.
+        UserError: The budget of a new study cannot hold one tuned trial and the default.
         WorkError: The first trials all failed with the same error; with the traceback of the first.
     """
-    check_epochs(plan.budget, plan.max_epochs, with_default=default is not None)
-    with_clock = plan.budget.minutes is not None
+    if not study.n_asked():  # one that goes on may have been given less than it has used
+        check_epochs(plan.budget, plan.max_epochs, with_default=default is not None)
     driver = _Driver(study, space, plan, pool, default)
     try:
         yield from driver.run()
     finally:
-        if with_clock:
-            driver.note_seconds()
+        driver.note_seconds()
 
 
 class _Driver:
@@ -130,27 +134,26 @@ class _Driver:
 
     def __init__(self, study: Study, space: Space, plan: StudyPlan, pool: Pool, default: Config | None) -> None:
         self._study, self._space, self._plan, self._pool, self._default = study, space, plan, pool, default
-        self._ledger = Ledger(study, plan.direction)
+        self._ledger = Ledger(study, plan.direction, unit=plan.rung_unit, kept=(0,) if plan.keep_default else ())
         self._sampler = sampler_for_each_trial(plan.sampler, plan.seed, deterministic=plan.deterministic)
         if plan.proposals is not None:
             self._sampler = plan.proposals.before(self._sampler)
-        self._running: dict[int, int] = {}  # the epochs until which each runs
-        self._last_sign: dict[int, float] = {}
-        self._losses: Counter[int] = Counter()
-        self._kills: Counter[int] = Counter()
+        self._running: dict[int, int] = {}  # the level of the ladder to which each runs
+        self._silences, self._losses = Silences(plan.trial_minutes), Losses()
         self._seconds_before = float(study.optuna.user_attrs.get(SECONDS_ATTR, 0.0))
         self._start = self._noted = time.monotonic()
-        rungs = rung_epochs(plan.max_epochs, first=plan.first_rung, eta=plan.eta)
+        self._ladder = ladder(plan.rung_unit, first=plan.first_rung, eta=plan.eta, max_epochs=plan.max_epochs)
         halving = Halving(
-            rungs=rungs,
+            ladder=self._ladder,
             eta=plan.eta,
             direction=plan.direction,
             budget=plan.budget,
             batch_size=plan.batch_size,
             default=0 if default is not None else None,
         )
-        if len(rungs) > 1 and not plan.lockstep:
-            view = PausedAsPruned(study.storage, lambda number: number not in self._running)
+        by_rung = None if plan.rung_unit == "epochs" else self._scores_by_rung
+        if self._ladder.top and (by_rung or not plan.lockstep):
+            view = PausedAsPruned(study.storage, self._is_paused, by_rung)
             study.optuna = optuna.load_study(study_name=study.optuna.study_name, storage=view)
         self._settle()
         order = Lockstep if plan.lockstep else Asynchronous
@@ -187,6 +190,12 @@ class _Driver:
             elif trial.number in self._ledger.open and trial.epochs >= self._plan.max_epochs:
                 self._ledger.end(trial.number, "complete")
 
+    def _is_paused(self, number: int) -> bool:
+        return not self._plan.lockstep and number not in self._running
+
+    def _scores_by_rung(self, number: int) -> dict[int, float]:
+        return self._ladder.scores_by_rung(self._ledger.trials[number])
+
     def _propose(self, number: int | None = None) -> LedgerTrial:
         number = len(self._ledger.trials) if number is None else number
         return self._ledger.propose(number, self._sampler(number), self._space, default=self._default)
@@ -203,60 +212,49 @@ class _Driver:
             epochs_done=record.epochs,
             folder=trial_folder(self._study.folder, record.number),
         )
-        self._running[step.number] = step.until_epoch
-        self._last_sign[step.number] = time.monotonic()
-        self._pool.start(Task(trial=trial, config=record.config, until_epoch=step.until_epoch))
+        self._running[step.number] = step.level
+        until_epoch, limit = self._ladder.until_epoch(step.level), self._ladder.limit(record, step.level)
+        self._pool.start(Task(trial=trial, config=record.config, until_epoch=until_epoch, limit=limit))
 
     def _heard(self, message: Message) -> Iterator[TrialEvent]:
         trial = self._ledger.trials[message.number]
-        self._last_sign[trial.number] = time.monotonic()
+        self._silences.hear(message)
         match message:
             case Score(epoch=epoch, score=score):
                 if self._ledger.score(message):
-                    self._losses[trial.number] = self._kills[trial.number] = 0
+                    self._losses.forget(trial.number)
                     yield _event("score", trial, epoch=epoch, score=score)
             case Done():
                 del self._running[trial.number]
+                self._order.arrived(trial.number)
                 if trial.epochs >= self._plan.max_epochs:
                     yield _event("complete", self._ledger.end(trial.number, "complete"))
                 else:
-                    self._order.arrived(trial.number)
                     yield _event("paused", trial)
             case Failure():
                 yield from self._failed(message)
 
     def _failed(self, failure: Failure) -> Iterator[TrialEvent]:
         number = failure.number
-        until = self._running.pop(number)
-        reason = failure.reason
-        if failure.lost:
-            deaths, most = (self._kills, MAX_KILLS) if failure.blameless else (self._losses, MAX_LOSSES)
-            deaths[number] += 1
-            if deaths[number] < most:
-                self._begin(Step(number, until))  # it goes on from its checkpoint
-                return
-            reason = f"{reason}, {most} times in a row"
+        level = self._running.pop(number)
+        reason = self._losses.reason_to_end(failure)
+        if reason is None:
+            self._begin(Step(number, level))  # it goes on from its checkpoint
+            return
         trial = self._ledger.end(number, "failed", reason=reason)
-        self._stop_if_all_fail_alike(failure)
+        self._stop_if_all_fail_alike(dataclasses.replace(failure, reason=reason))
         yield _event("failed", trial, reason=reason)
 
     def _hung(self) -> Iterator[TrialEvent]:
         """End the trials that gave no sign of life for too long."""
-        limit = self._plan.trial_minutes
-        if limit is None:
-            return
-        for number in [n for n in self._running if time.monotonic() - self._last_sign[n] >= 60 * limit]:
+        for number in self._silences.too_long():
             self._pool.stop(number)
-            epochs = self._ledger.trials[number].epochs
-            reason = f"no sign of life for {limit:g} minutes, after epoch {epochs} (--trial-minutes)"
-            yield from self._failed(Failure(number=number, reason=reason))
+            self._silences.forget(number)
+            yield from self._failed(self._silences.failure(number, self._ledger.trials[number].epochs))
 
     def _seconds_to_wait(self) -> float | None:
         """Until the first running trial has been silent for too long, or time is up."""
-        waits = []
-        if self._plan.trial_minutes is not None:
-            oldest = min(self._last_sign[number] for number in self._running)
-            waits.append(oldest + 60 * self._plan.trial_minutes - time.monotonic())
+        waits = [left] if (left := self._silences.seconds_left()) is not None else []
         if self._plan.budget.minutes is not None and self._order.over in (None, "trials"):
             waits.append(60 * self._plan.budget.minutes - self._seconds())
         return max(0.0, min(waits)) if waits else None
@@ -268,9 +266,14 @@ class _Driver:
     def _look_at_the_budget(self) -> None:
         if self._order.over not in (None, "trials"):
             return
-        if self._plan.budget.minutes is not None and time.monotonic() - self._noted > SECONDS_BETWEEN_NOTES:
+        if time.monotonic() - self._noted > SECONDS_BETWEEN_NOTES:  # a later session may be given minutes
             self.note_seconds()
-        spent = Spent(trials=len(self._ledger.trials), seconds=self._seconds(), best=self._ledger.best)
+        spent = Spent(
+            trials=len(self._ledger.trials),
+            epochs=self._ledger.n_epochs,
+            seconds=self._seconds(),
+            best=self._ledger.best,
+        )
         over = reached(
             self._plan.budget,
             spent,
@@ -281,6 +284,7 @@ class _Driver:
         if over is not None:
             for number in self._order.close(over, self._running):
                 self._pool.stop(number)
+                self._silences.forget(number)
                 del self._running[number]
 
     def _seconds_to_finish(self) -> float:

@@ -2,13 +2,14 @@
 
 import dataclasses
 import shutil
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
-from trialwise.tuning.rungs import Direction, rank_key
+from trialwise.tuning.rungs import Direction, RungUnit, rank_key
 from trialwise.tuning.spaces import Space
 from trialwise.tuning.studies import Study
 from trialwise.tuning.tasks import Score
@@ -19,12 +20,16 @@ ENDS = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": 
 
 @dataclasses.dataclass(kw_only=True)
 class LedgerTrial:
-    """One trial as it stands: `state` is that of `TrialRecord`, `scores` are by epoch from 1."""
+    """One trial as it stands: `state` is that of `TrialRecord`, `scores` are by epoch from 1.
+
+    `spent` is what it had spent in all after each epoch, in the unit of the study's rungs; empty where that is epochs.
+    """
 
     number: int
     config: Config
     state: str = "paused"
     scores: dict[int, float] = dataclasses.field(default_factory=dict)
+    spent: list[float] = dataclasses.field(default_factory=list)
 
     @property
     def epochs(self) -> int:
@@ -40,8 +45,20 @@ class LedgerTrial:
 class Ledger:
     """All trials of a study by number, what they used, which are open and which is the best."""
 
-    def __init__(self, study: Study, direction: Direction) -> None:
+    def __init__(
+        self, study: Study, direction: Direction, *, unit: RungUnit = "epochs", kept: Collection[int] = ()
+    ) -> None:
+        """Read the record.
+
+        Args:
+            study: Where it is.
+            direction: Whether the lowest or the highest value is the best.
+            unit: What the study's rungs are counted in.
+            kept: The trials whose folders stay once they are complete, even where they are not the best.
+        """
         self._study = study
+        self._kept = kept
+        self._spent_note = f"trialwise:{unit}"
         self._direction: Direction = direction
         self.trials: dict[int, LedgerTrial] = {}
         self.open: set[int] = set()
@@ -53,6 +70,8 @@ class Ledger:
             trial = LedgerTrial(
                 number=record.number, config=record.params, state=record.state, scores=dict(record.scores)
             )
+            # What an epoch spent is there before its score.
+            trial.spent = list(record.notes.get(self._spent_note, ()))[: trial.epochs]
             self.trials[record.number] = trial
             self.n_epochs += trial.epochs
             if trial.state == "paused":
@@ -78,7 +97,11 @@ class Ledger:
         trial = self.trials[message.number]
         if message.epoch in trial.scores:
             return False
-        self._study.report(message.number, message.epoch, message.score, message.notes)
+        notes = message.notes
+        if message.spent is not None:
+            trial.spent.append((trial.spent[-1] if trial.spent else 0.0) + message.spent)
+            notes = {**notes, self._spent_note: list(trial.spent)}
+        self._study.report(message.number, message.epoch, message.score, notes)
         trial.scores[message.epoch] = message.score
         self.n_epochs += 1
         return True
@@ -108,6 +131,8 @@ class Ledger:
             self.best = (number, value)
 
     def _delete(self, number: int) -> None:
+        if number in self._kept and self.trials[number].state == "complete":
+            return
         with suppress(FileNotFoundError):
             shutil.rmtree(trial_folder(self._study.folder, number))
 

@@ -5,6 +5,7 @@ import dataclasses
 from trialwise.base.errors import UserError
 from trialwise.base.passwords import without_passwords
 from trialwise.tuning.goals import parse_goal
+from trialwise.tuning.rungs import RungUnit, parse_first_rung
 from trialwise.tuning.samplers import SamplerName
 
 
@@ -55,6 +56,8 @@ class SearchSettings:
         until_plateau: End the study once so many trials after the best one were no better.
         target: End the study once a trial's value is as good as this.
         lockstep: Compare trials in batches of nine; the table of trials does not depend on the number of workers.
+        first_rung: Compare trials first after so much, e.g. 2 (epochs), 4000samples or 0.5minutes, then after three
+            times as much, and so on; left out, after the epochs that suit the data.
         trial_minutes: End a trial that gives no score for so many minutes.
         workers: Processes of one thread each; left out, the cores that are free. On a Ray cluster, trials at once;
             left out, as many as it has room for.
@@ -76,6 +79,7 @@ class SearchSettings:
     until_plateau: int | None = None
     target: float | None = None
     lockstep: bool = False
+    first_rung: str | None = None
     trial_minutes: float | None = None
     workers: int | None = None
     sampler: SamplerName = "auto"
@@ -104,6 +108,20 @@ class SearchSettings:
             )
         if self.also is not None:
             parse_goal(self.also)
+        if self.first_rung is not None:
+            self._check_unit(parse_first_rung(self.first_rung).unit)
+
+    def _check_unit(self, unit: RungUnit) -> None:
+        if unit == "minutes" and self.lockstep:
+            raise UserError(
+                f"--lockstep: no table of trials can be repeated with --first-rung {self.first_rung}",
+                hint="rungs in samples or epochs; or leave --lockstep out",
+            )
+        if unit != "epochs" and self.epochs_total is not None:
+            raise UserError(
+                f"--epochs-total: with --first-rung {self.first_rung} the epochs to a rung are not known beforehand",
+                hint="--minutes or --trials",
+            )
 
     def has_end(self) -> bool:
         """Whether something other than the number of trials ends the study."""

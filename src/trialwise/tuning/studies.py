@@ -133,9 +133,8 @@ class Study:
         self.optuna.enqueue_trial(params, skip_if_exists=True)
 
     def report(self, number: int, epoch: int, score: float, notes: dict[str, Any]) -> None:
-        """Put a score on record, and the notes that came with it."""
+        """Put a score on record, and before it the notes that came with it: a score is never there without them."""
         trial_id = self._trial_id(number)
-        self.storage.set_trial_intermediate_value(trial_id, epoch, score)
         if number not in self._notes:
             self._notes[number] = dict(self.storage.get_trial(trial_id).user_attrs)
         known = self._notes[number]
@@ -143,6 +142,7 @@ class Study:
             if key not in known or known[key] != value:
                 self.storage.set_trial_user_attr(trial_id, key, value)
                 known[key] = copy.deepcopy(value)  # an objective may change it in place
+        self.storage.set_trial_intermediate_value(trial_id, epoch, score)
 
     def tell(self, number: int, state: TrialState, *, value: float | None = None, reason: str = "") -> None:
         """End a trial."""

@@ -2,31 +2,62 @@
 
 import dataclasses
 import math
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any, Protocol
 
+from trialwise.tuning.rungs import RungUnit
 from trialwise.tuning.trials import Config, Objective, Trial
+
+_NOT_THE_USERS = ("trialwise", "site-packages", "dist-packages")  # in the path of a file
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limit:
+    """What a trial may spend beside its epochs; the epoch with which it is spent is the last one.
+
+    Attributes:
+        unit: What is counted: samples that the objective says it saw, or minutes that its epochs took in the worker.
+        until: So much in all.
+        spent: So much is on record.
+        epoch: After so many epochs; an epoch that is run again counts with what is on record.
+    """
+
+    unit: RungUnit
+    until: float
+    spent: float
+    epoch: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Task:
-    """Run `trial` with `config` until `until_epoch` epochs are done."""
+    """Run `trial` with `config` until `until_epoch` epochs are done, or what `limit` allows is spent."""
 
     trial: Trial
     config: Config
     until_epoch: int
+    limit: Limit | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Begun:
+    """Trial `number` has a place and begins, or goes on: from now on it owes signs of life."""
+
+    number: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Score:
-    """Trial `number` reached `score` after `epoch` epochs."""
+    """Trial `number` reached `score` after `epoch` epochs; the last one spent so much of what its task limits."""
 
     number: int
     epoch: int
     score: float
     notes: dict[str, Any]
+    spent: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,13 +86,15 @@ class Done:
     number: int
 
 
-Message = Score | Failure | Done
+Ending = Failure | Done
+Message = Begun | Score | Ending
 
 
 class Pool(Protocol):
     """What runs tasks, several at once.
 
-    A task's messages come in order: a `Score` for each epoch, then one `Done` or `Failure`, which frees its place.
+    A task's messages come in order: `Begun` once a process has taken it up, a `Score` for each epoch, then one
+    `Done` or `Failure`, which frees its place.
     """
 
     @property
@@ -89,47 +122,73 @@ class Pool(Protocol):
         ...
 
 
-def run_all(pool: Pool, tasks: list[Task]) -> Iterator[Message]:
-    """The messages of all tasks as they come in; as many run at once as the pool has places for."""
-    waiting, n_running = list(reversed(tasks)), 0
-    while waiting or n_running:
-        while waiting and n_running < pool.capacity:
-            pool.start(waiting.pop())
-            n_running += 1
-        message = pool.receive()
-        assert message is not None, "a pool that runs something waits for it"
-        n_running -= not isinstance(message, Score)
-        yield message
-
-
 def run_task(objective: Objective, task: Task) -> Iterator[Message]:
-    """The messages of one task: a `Score` for each epoch, then `Done` or `Failure`.
+    """The messages of one task: `Begun`, a `Score` for each epoch, then `Done` or `Failure`.
 
     A trial that is to go on but has left nothing in its folder can only begin anew: its scores come again, from
     the first. Whoever records them knows those already.
     """
-    if task.trial.epochs_done >= task.until_epoch:  # its process died after its last score, before it said so
-        yield Done(number=task.trial.number)
+    number, limit = task.trial.number, task.limit
+    yield Begun(number=number)
+    left = _Left(task)
+    if left.is_over(task.trial.epochs_done):  # its process died after its last score, before it said so
+        yield Done(number=number)
         return
     trial = _from_what_is_left(task.trial)
     epoch = trial.epochs_done
     try:
         with closing(_as_generator(objective(task.config, trial))) as scores:
-            for score in scores:
+            for score, seconds in _timed(scores):
                 epoch += 1
+                spent = None if limit is None else left.spend(trial, epoch, seconds)
                 if not math.isfinite(score):
-                    yield Failure(number=trial.number, reason=f"the score after epoch {epoch} is {float(score)}")
+                    yield Failure(number=number, reason=f"the score after epoch {epoch} is {float(score)}")
                     return
-                yield Score(number=trial.number, epoch=epoch, score=float(score), notes=dict(trial.notes))
-                if epoch >= task.until_epoch:
+                if spent == 0 and limit is not None and limit.unit == "samples":
+                    reason = f"the objective did not say how many samples epoch {epoch} saw: trial.saw(n_samples)"
+                    yield Failure(number=number, reason=reason)
+                    return
+                yield Score(number=number, epoch=epoch, score=float(score), notes=dict(trial.notes), spent=spent)
+                if left.is_over(epoch):
                     break
     except (Exception, SystemExit) as error:  # an objective that calls sys.exit ends its trial, not the study
-        yield Failure(number=trial.number, reason=reason_of(error), traceback=traceback.format_exc())
+        yield Failure(number=number, reason=reason_of(error) + _place(error), traceback=traceback.format_exc())
         return
-    if epoch < task.until_epoch:
-        yield Failure(number=trial.number, reason=f"the objective ended after {epoch} of {task.until_epoch} epochs")
+    if left.is_over(epoch):
+        yield Done(number=number)
     else:
-        yield Done(number=trial.number)
+        yield Failure(number=number, reason=f"the objective ended after {epoch} of {task.until_epoch} epochs")
+
+
+class _Left:
+    """What a task may still do."""
+
+    def __init__(self, task: Task) -> None:
+        self._until_epoch, self._limit = task.until_epoch, task.limit
+        self._spent = task.limit.spent if task.limit else 0.0
+
+    def spend(self, trial: Trial, epoch: int, seconds: float) -> float:
+        """What this epoch spent; it counts where it is not on record yet."""
+        assert self._limit is not None
+        n_samples = trial.take_samples()
+        spent = float(n_samples) if self._limit.unit == "samples" else seconds / 60
+        if epoch > self._limit.epoch:
+            self._spent += spent
+        return spent
+
+    def is_over(self, epoch: int) -> bool:
+        return epoch >= self._until_epoch or (self._limit is not None and self._spent >= self._limit.until)
+
+
+def _timed(scores: Iterator[float]) -> Iterator[tuple[float, float]]:
+    """Each score with the seconds that it took here; the time in which nobody asks for the next one is not counted."""
+    while True:
+        start = time.perf_counter()
+        try:
+            score = next(scores)
+        except StopIteration:
+            return
+        yield score, time.perf_counter() - start
 
 
 def reason_of(error: BaseException) -> str:
@@ -139,6 +198,13 @@ def reason_of(error: BaseException) -> str:
     full = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     full = full or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
     return f"out of memory ({line})" if full else line
+
+
+def _place(error: BaseException) -> str:
+    """Where in the user's own code it was raised, the innermost such line; nothing where none of that was running."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not any(part in _NOT_THE_USERS for part in Path(frame.filename).parts)]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})" if own else ""
 
 
 def _from_what_is_left(trial: Trial) -> Trial:

@@ -17,7 +17,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n")
 
 
 def trial_columns(records: Sequence[TrialRecord]) -> Columns:
-    """One row a trial: number, state, value, epochs, seconds, reason, `param.NAME` and `note.NAME` of every name."""
+    """One row a trial: number, state, value, epochs, seconds, `param.NAME` and `note.NAME` of every name, reason."""
     params = dict.fromkeys(name for record in records for name in record.params)
     notes = dict.fromkeys(name for record in records for name in record.notes if name != "reason")
     return {
@@ -26,9 +26,9 @@ def trial_columns(records: Sequence[TrialRecord]) -> Columns:
         "value": [record.value for record in records],
         "epochs": [len(record.scores) for record in records],
         "seconds": [record.seconds for record in records],
-        "reason": [record.notes.get("reason") for record in records],
         **{f"param.{name}": [record.params.get(name) for record in records] for name in params},
         **{f"note.{name}": [_plain(record.notes.get(name)) for record in records] for name in notes},
+        "reason": [record.notes.get("reason") for record in records],
     }
 
 

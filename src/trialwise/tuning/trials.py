@@ -31,10 +31,25 @@ class Trial:
     epochs_done: int = 0
     folder: Path | None = None
     notes: dict[str, Any] = dataclasses.field(default_factory=dict)
+    _samples: list[int] = dataclasses.field(default_factory=list, init=False, repr=False, compare=False)
 
     def remaining_epochs(self) -> range:
         """The epochs still to be run and scored, counted from 1."""
         return range(self.epochs_done + 1, self.max_epochs + 1)
+
+    def saw(self, n_samples: int) -> None:
+        """Say that the epoch whose score is yielded next has trained on so many samples (more).
+
+        A study whose rungs are counted in samples needs it (`--first-rung 4000samples`); to others it means nothing.
+        Of an epoch that is read back from a checkpoint it is said too.
+        """
+        self._samples.append(n_samples)
+
+    def take_samples(self) -> int:
+        """What was said of since this was last asked."""
+        n_samples = sum(self._samples)
+        self._samples.clear()
+        return n_samples
 
     def keep_rows(
         self, epoch: int, scores_N: ArrayLike, *, baseline_N: ArrayLike | None = None, block_length: int = 1

@@ -27,10 +27,24 @@ class PausedAsPruned(_Delegating):  # type: ignore[misc, valid-type]
     which keeps workers apart); a paused trial has scores, and those are what it should learn from.
     """
 
-    def __init__(self, storage: BaseStorage, is_paused: Callable[[int], bool]) -> None:
-        """Wrap `storage`; `is_paused` says it of a trial's number."""
+    def __init__(
+        self,
+        storage: BaseStorage,
+        is_paused: Callable[[int], bool],
+        scores_by_rung: Callable[[int], dict[int, float]] | None = None,
+    ) -> None:
+        """Wrap `storage`.
+
+        Args:
+            storage: What is on record.
+            is_paused: Says it of a trial's number.
+            scores_by_rung: The scores of a trial, by number, as samplers are to see them instead of those by epoch:
+                TPE takes for better what has come to a later step, and where epochs differ in what they cost, rungs are
+                what can be compared. None for those by epoch.
+        """
         self.storage = storage
         self._is_paused = is_paused
+        self._scores_by_rung = scores_by_rung
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
@@ -41,8 +55,14 @@ class PausedAsPruned(_Delegating):  # type: ignore[misc, valid-type]
         return copy.deepcopy(found) if deepcopy else found
 
     def _seen(self, trial: FrozenTrial) -> FrozenTrial:
-        if trial.state != TrialState.RUNNING or not trial.intermediate_values or not self._is_paused(trial.number):
+        is_paused = (
+            trial.state == TrialState.RUNNING and bool(trial.intermediate_values) and self._is_paused(trial.number)
+        )
+        is_by_rung = self._scores_by_rung is not None and (is_paused or trial.state == TrialState.PRUNED)
+        if not is_paused and not is_by_rung:
             return trial
         seen = copy.copy(trial)
         seen.state = TrialState.PRUNED
+        if self._scores_by_rung is not None:
+            seen.intermediate_values = self._scores_by_rung(trial.number)
         return seen

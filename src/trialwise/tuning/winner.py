@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import optuna
 
 from trialwise.tuning.rungs import Direction, best_first
@@ -12,6 +13,8 @@ from trialwise.tuning.spaces import Space, distributions
 from trialwise.tuning.studies import TrialRecord
 
 MIN_TRIALS_FOR_IMPORTANCES = 8
+RESAMPLES = 20
+MOST_RESAMPLED = 500  # trials; with more the shares hardly move, and each resample takes longer
 
 
 def best_record(records: Sequence[TrialRecord], direction: Direction) -> TrialRecord | None:
@@ -47,11 +50,17 @@ class Importances:
         shares: Each parameter's share, largest first; the shares sum to 1.
         n_trials: Trials that were compared.
         epochs: The epochs after which they were compared, the same for all of them.
+        spread: The 10 % and the 90 % quantile of each share over resampled trials; {} where that was not looked at.
+        same_first: In how many of the resamples the most important parameter was the most important one.
+        n_resamples: How many there were.
     """
 
     shares: dict[str, float]
     n_trials: int
     epochs: int
+    spread: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    same_first: int = 0
+    n_resamples: int = 0
 
     def to_document(self) -> dict[str, Any]:
         """The importances as plain JSON values."""
@@ -71,16 +80,38 @@ def importances(records: Sequence[TrialRecord], space: Space, direction: Directi
         return None
     epoch = max(rungs)
     known = distributions(space)
-    study = optuna.create_study(direction=direction, sampler=optuna.samplers.RandomSampler(seed=0))
-    for record in by_rung[epoch]:
-        study.add_trial(
-            optuna.trial.create_trial(
-                params=record.params,
-                distributions={name: known[name] for name in record.params},
-                value=record.scores[epoch],
-            )
+    trials = [
+        optuna.trial.create_trial(
+            params=record.params,
+            distributions={name: known[name] for name in record.params},
+            value=record.scores[epoch],
         )
+        for record in by_rung[epoch]
+    ]
+    shares = _shares(trials, direction)
+    found = Importances(shares=shares, n_trials=len(trials), epochs=epoch)
+    return found if len(trials) > MOST_RESAMPLED else _with_spread(found, trials, direction)
+
+
+def _with_spread(found: Importances, trials: list[optuna.trial.FrozenTrial], direction: Direction) -> Importances:
+    """How the shares move when the trials are drawn anew from themselves (bootstrap)."""
+    generator = np.random.default_rng(0)
+    again = [
+        _shares([trials[i] for i in generator.integers(0, len(trials), len(trials))], direction)
+        for _ in range(RESAMPLES)
+    ]
+    spread = {}
+    for name in found.shares:
+        low, high = np.quantile([shares.get(name, 0.0) for shares in again], [0.1, 0.9])
+        spread[name] = (float(low), float(high))
+    first = next(iter(found.shares))
+    same = sum(max(shares, key=lambda name: shares[name]) == first for shares in again)
+    return dataclasses.replace(found, spread=spread, same_first=same, n_resamples=RESAMPLES)
+
+
+def _shares(trials: list[optuna.trial.FrozenTrial], direction: Direction) -> dict[str, float]:
+    study = optuna.create_study(direction=direction, sampler=optuna.samplers.RandomSampler(seed=0))
+    study.add_trials(trials)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        shares = optuna.importance.get_param_importances(study)
-    return Importances(shares={k: float(v) for k, v in shares.items()}, n_trials=len(by_rung[epoch]), epochs=epoch)
+        return {name: float(share) for name, share in optuna.importance.get_param_importances(study).items()}

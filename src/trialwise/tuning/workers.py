@@ -11,7 +11,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from trialwise.tuning.tasks import Failure, Message, Score, Task, run_task
+from trialwise.base.errors import WorkError
+from trialwise.tuning.tasks import Begun, Ending, Failure, Message, Task, run_task
 from trialwise.tuning.trials import Objective
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -36,7 +37,7 @@ class InlinePool:
         if self._running is None:
             return None
         message = next(self._running[1])
-        if not isinstance(message, Score):
+        if isinstance(message, Ending):
             self.close()
         return message
 
@@ -68,6 +69,7 @@ class ProcessPool:
         self._objective = objective
         self._workers = [_Worker(objective) for _ in range(n_workers)]
         self._unread: deque[Message] = deque()
+        self._works = False  # whether any process came so far as to begin a task
 
     def start(self, task: Task) -> None:
         """Send the task to a free process."""
@@ -78,12 +80,19 @@ class ProcessPool:
         free.start(task)
 
     def receive(self, timeout_seconds: float | None = None) -> Message | None:
-        """The next message of any process; those that wait are read in turn, so that none is kept waiting."""
+        """The next message of any process; those that wait are read in turn, so that none is kept waiting.
+
+        Raises:
+            WorkError: A process died by itself before any could begin a task.
+        """
         if not self._unread:
             busy: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers if worker.task}
             for connection in wait(list(busy), timeout_seconds) if busy else ():
                 message = busy[connection].receive()
+                self._works = self._works or isinstance(message, Begun)
                 if isinstance(message, Failure) and message.lost:
+                    if not (self._works or message.blameless):
+                        raise _no_worker_starts(message)
                     self._replace(busy[connection])
                 self._unread.append(message)
         return self._unread.popleft() if self._unread else None
@@ -106,6 +115,14 @@ class ProcessPool:
         new = _Worker(self._objective)
         self._workers[self._workers.index(worker)] = new
         return new
+
+
+def _no_worker_starts(failure: Failure) -> WorkError:
+    return WorkError(
+        f"no worker process can start, so no trial can begin: {failure.reason}",
+        hint="what it said stands above; a script that starts a study keeps the call under "
+        'if __name__ == "__main__":, and whatever the objective needs must be importable',
+    )
 
 
 class _Worker:
@@ -137,7 +154,7 @@ class _Worker:
         except (EOFError, ConnectionError):
             self._process.join()
             message = self._death(self.task.trial.number)
-        if not isinstance(message, Score):
+        if isinstance(message, Ending):
             self.task = None
         return message
 

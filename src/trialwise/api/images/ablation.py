@@ -21,7 +21,8 @@ from trialwise.images.settings import TrainSettings
 from trialwise.images.train import network_for
 from trialwise.training.device import free_cores, number_format, pick_device
 from trialwise.tuning.driver import TrialEvent
-from trialwise.tuning.tasks import Failure, Pool, Score, Task, run_all
+from trialwise.tuning.task_lists import run_all
+from trialwise.tuning.tasks import Failure, Pool, Score, Task
 from trialwise.tuning.trials import Trial
 from trialwise.tuning.workers import ProcessPool
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from trialwise.api.images.evaluation import open_classifier
 from trialwise.base.errors import UserError
 from trialwise.base.runs import RunFolder
-from trialwise.images.predictions import TEST_FILE, TestPredictions, load_test
+from trialwise.images.predictions import TEST_FILE, TestPredictions, load_test, matching_rows
 from trialwise.reports.verdicts import comparison_sentence, seeds_sentence
 from trialwise.statistics.comparisons import compare_accuracies
 
@@ -87,17 +87,14 @@ def _same_rows(runs: Sequence[RunFolder], found: Sequence[TestPredictions]) -> N
     hint = "evaluate both on the same data; pixels differ too where --image-size does"
     if runs[0].record["evaluation"]["test"]["classes"] != runs[1].record["evaluation"]["test"]["classes"]:
         raise UserError(f"{runs[0].label} and {runs[1].label} know different classes", hint=hint)
-    orders = [np.lexsort(np.column_stack([each.labels_N, each.digests_N8]).T[::-1]) for each in found]
-    sorted_rows = [(each.digests_N8[order], each.labels_N[order]) for each, order in zip(found, orders, strict=True)]
-    if not all(np.array_equal(one, other) for one, other in zip(*sorted_rows, strict=True)):
+    place_N = matching_rows(first, second)
+    if place_N is None:
         seen = [{row.tobytes() for row in each.digests_N8} for each in found]
         raise UserError(
             f"{runs[0].label} was measured on {len(first.labels_N):,} test images, {runs[1].label} on "
             f"{len(second.labels_N):,}, and they are not the same ones ({len(seen[0] & seen[1]):,} are in both)",
             hint=hint,
         )
-    place_N = np.empty(len(orders[0]), dtype=np.int64)
-    place_N[orders[0]] = orders[1]
     return place_N
 
 

@@ -89,16 +89,30 @@ def data_and_settings(
     image_size = given.get("image_size")
     prepared = prepare_data(data, data_dir, image_size, watch)
     description = prepared.description
-    name, base = recipe_for(recipe, n_train=description.n_train)
     if tuning and given.get("epochs") is None:
         given = given | {"epochs": epochs_for_tuning(description.n_train)}
+    chosen = chosen_settings(recipe, given, description, goes_on=trained_in is not None)
+    return prepared, dataclasses.replace(chosen, recipe=None) if whole else chosen
+
+
+def chosen_settings(
+    recipe: RecipeName, given: Mapping[str, Any], description: DataDescription, *, goes_on: bool = False
+) -> Chosen:
+    """The settings for this data: the recipe's, changed as given, with what was left open filled in.
+
+    Args:
+        recipe: Which settings to begin with.
+        given: Changes to it, by name.
+        description: The data.
+        goes_on: Whether a trained model is there to go on from.
+    """
+    name, base = recipe_for(recipe, n_train=description.n_train)
     complete = changed(base, given)
-    if complete.freeze != "none" and trained_in is None:
+    if complete.freeze != "none" and not goes_on:
         raise UserError(
             f"--freeze {complete.freeze}: nothing is trained yet", hint="--from RUN goes on from a trained model"
         )
-    recipe_name = None if whole else name
-    return prepared, Chosen(recipe=recipe_name, given=complete, settings=_resolved(complete, description))
+    return Chosen(recipe=name, given=complete, settings=_resolved(complete, description))
 
 
 def _network_of(trained_in: RunFolder, given: Mapping[str, Any]) -> dict[str, Any]:

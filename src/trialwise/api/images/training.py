@@ -22,7 +22,7 @@ from trialwise.images.pace import epochs_within
 from trialwise.images.recipes import RecipeName
 from trialwise.images.saved import load_model, save_model
 from trialwise.images.settings import TrainSettings
-from trialwise.images.store import Prepared
+from trialwise.images.store import DataDescription, Prepared
 from trialwise.images.train import Training, prepare_training
 from trialwise.statistics.intervals import wilson_interval
 from trialwise.training.checkpoints import Checkpoint
@@ -79,7 +79,7 @@ def train(
         "recipe": chosen.recipe,
         "minutes": minutes,
         "start_from": str(trained_in.path) if trained_in else None,
-        "threads": n_threads or _fitting_threads(prepared),
+        "threads": n_threads or fitting_threads(prepared.description),
         "number_format": str(number_format(pick_device()).dtype).removeprefix("torch."),
     }
     with threads(record["threads"]):
@@ -209,7 +209,7 @@ def _training_document(training: Training, prepared: Prepared, cost: Cost, recor
     }
 
 
-def _fitting_threads(prepared: Prepared) -> int:
-    data = prepared.description
+def fitting_threads(data: DataDescription) -> int:
+    """PyTorch threads for a training on this data: the free cores, or 1 where the images are few."""
     values = data.n_train * data.height * data.width * data.channels
     return 1 if values < FEW_VALUES else free_cores()

@@ -7,7 +7,9 @@ from typing import Any
 
 from trialwise.api.images.data import data_and_settings, data_document, prepared_again, run_record, save_trained_on
 from trialwise.api.runs import Watch, unwatched
-from trialwise.api.tuning import Search, Tunable, check_search, run_tuning, search_record
+from trialwise.api.searches import Search, check_search, search_record
+from trialwise.api.tunable import Tunable
+from trialwise.api.tuning import run_tuning
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import changed, fill, flat, to_toml
@@ -103,7 +105,12 @@ def _continue_tune_images(run: RunFolder, prepared: Prepared, watch: Watch) -> R
         max_epochs=settings.epochs,
         first_rung=run.settings["first_rung"],
         default={name: flat(settings)[name] for name in space},
-        facts={"score": "validation accuracy", "data": data_document(prepared)},
+        facts={
+            "score": "validation accuracy",
+            "data": data_document(prepared),
+            "device": str(pick_device()),
+            "number_format": run.settings["number_format"],
+        },
         keep=lambda run, best, folder: _keep_winner(run, best, folder, settings, prepared),
         keep_default=_keep_default,
     )

@@ -1,0 +1,1 @@
+"""The trainers of this house in the shape of scikit-learn: `ImageClassifier` and `PriceForecaster`."""
