@@ -60,7 +60,7 @@ def test_a_study_in_mlflow_has_all_trials_once_and_the_best_not_the_last(study, 
     first = logged(capsys, study, "--mlflow", STORE)["mlflow"]
     assert first["n_new_trials"] == 12
     shown = api.show_study(study)
-    client = mlflow.MlflowClient(STORE)
+    client = mlflow.MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db")  # a relative one would be another test's
     parent, children = runs_of(client)
     assert parent.info.run_id == first["run_id"]
     assert {r.data.tags["mlflow.parentRunId"] for r in children.values()} == {first["run_id"]}

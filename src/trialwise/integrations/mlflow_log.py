@@ -1,9 +1,11 @@
 """A run in MLflow: the study as parent run, its trials as child runs; logged again, only what is new is added."""
 
 import importlib.util
+import logging
 import os
 import re
 import time
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -47,10 +49,14 @@ def log_to_mlflow(tracked: Tracked, uri: str, *, experiment: str) -> dict[str, A
     from mlflow.exceptions import MlflowException
 
     place = without_passwords(uri)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # else it tells of each table it makes
     try:
-        client = MlflowClient(tracking_uri=uri)
-        experiment_id = _experiment(client, uri, experiment)
-        return {"experiment": experiment} | _Log(client, experiment_id).run(tracked)
+        with warnings.catch_warnings():
+            # Of MLflow 3.17's own tables with SQLAlchemy 2.1; nothing that a user could mend.
+            warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")
+            client = MlflowClient(tracking_uri=_absolute(uri))
+            experiment_id = _experiment(client, uri, experiment)
+            return {"experiment": experiment} | _Log(client, experiment_id).run(tracked)
     except MlflowException as error:
         raise WorkError(f"MLflow at {place}: {_first_line(error)}") from None
     except Exception as error:  # SQLAlchemy's and requests' kinds, by the URI's scheme
@@ -59,6 +65,12 @@ def log_to_mlflow(tracked: Tracked, uri: str, *, experiment: str) -> dict[str, A
 
 def _first_line(error: Exception) -> str:
     return without_passwords(str(error).strip().split("\n")[0]) or type(error).__name__
+
+
+def _absolute(uri: str) -> str:
+    """The URI with the whole path of a SQLite file: MLflow keeps one store for each URI, whatever folder is current."""
+    path = uri.removeprefix("sqlite:///")
+    return f"sqlite:///{Path(path).absolute()}" if path != uri and path and path != ":memory:" else uri
 
 
 def _experiment(client: Any, uri: str, name: str) -> str:
