@@ -140,9 +140,9 @@ def resolve(settings: TrainSettings, *, n_train: int, image_size: int, channels:
     """The settings with everything that was left open filled in from the data.
 
     Epochs: enough for about 500,000 images in all, at least 10 and at most 40. The batch: see `_batch_size`; at most
-    a quarter of the rows, so that the smallest folders still take several steps an epoch. The learning rate: see `_learning_rate`.
-    Shift and cutout: gentle in short runs, which do not see an image often enough to learn it by heart, for small
-    networks, which gained nothing by more, and on small sets, for which nothing else was measured.
+    a quarter of the rows, so that the smallest folders still take several steps an epoch. The learning rate: see
+    `_learning_rate`. Shift and cutout: gentle in short runs, which do not see an image often enough to learn it by
+    heart, for small networks, which gained nothing by more, and on small sets, for which nothing else was measured.
     """
     epochs = settings.epochs or min(40, max(10, round(IMAGES_IN_SHORT_RUN / n_train)))
     valid_fraction = settings.valid_fraction or (0.1 if n_train >= LARGE else 0.2)
