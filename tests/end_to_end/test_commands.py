@@ -193,7 +193,7 @@ def test_a_finished_study_can_be_given_more_trials(tmp_path):
     assert document("study", "resume", run)["n_trials"] == 3
     assert document("study", "resume", Path(run).name, "--trials", 5)["n_trials"] == 5
     assert [row["n_trials"] for row in document("study", "list")["studies"]] == [5]
-    assert "made for 5 trials" in trialwise("study", "resume", run, "--trials", "2", code=2)[1]
+    assert "5 trials are begun and --trials is 2" in trialwise("study", "resume", run, "--trials", "2")[1]
 
 
 def test_prices_are_shown_beside_naive():
