@@ -106,6 +106,8 @@ class Finishing:
         return needed
 
     def _finish(self, running: Mapping[int, int]) -> Step | None:
+        if self.pruned:  # they are ended first; until then they count as open
+            return None
         if any(number != self._halving.default for number in running):
             # Where those that run may still reach their rung, the most promising one is not known yet.
             return None
