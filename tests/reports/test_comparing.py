@@ -65,7 +65,7 @@ def test_the_best_of_two_is_named_with_a_warning_and_the_unfinished_one_is_not_h
     worse = like(minimised, tmp_path / "worse", settings={"center": 1}, result={"best_value": 1e9})
     (about,) = comparisons([minimised, worse])
     assert about.verdict.startswith("The best lowest value is ")
-    assert "of first. One run each is one draw" in about.verdict
+    assert "of the run first. One run each is one draw" in about.verdict
     stopped = like(minimised, tmp_path / "stopped", status="running")
     record = json.loads((stopped.path / "run.json").read_text())
     (stopped.path / "run.json").write_text(json.dumps(record | {"result": {}}))
