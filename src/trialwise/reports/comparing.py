@@ -101,8 +101,8 @@ def _sentence(
             f"deviation {written(spread['sd'])}. The best of them is no better than the others."
         )
     return (
-        f"The best {measure} is {written(best)}, of the run {name}. One run each is one draw: what differs by less than the "
-        "seeds do is luck."
+        f"The best {measure} is {written(best)}, of the run {name}. One run each is one draw: what differs by less "
+        "than the seeds do is luck."
     )
 
 
