@@ -1,6 +1,7 @@
 """A study that goes on with another budget than it was made with."""
 
 import dataclasses
+import time
 
 import pytest
 from falling_studies import PLAN, Falling, epochs, run, table
@@ -8,6 +9,7 @@ from falling_studies import PLAN, Falling, epochs, run, table
 from trialwise.tuning.budgets import Budget, Spent, used_up
 from trialwise.tuning.driver import SECONDS_ATTR
 from trialwise.tuning.winner import counts
+from trialwise.tuning.workers import InlinePool
 
 
 def plan_with(lockstep=False, **budget):
@@ -97,3 +99,19 @@ def test_what_is_used_up_is_said_in_one_sentence(budget, is_open, words):
     spent = Spent(trials=20, epochs=90, seconds=150.0, best=(7, 0.25))
     said = used_up(Budget(**budget), spent, "minimize", is_open=is_open, first_rung=3)
     assert (said is None) if words is None else said.startswith(words)
+
+
+class SlowStart(InlinePool):
+    """A pool whose first task waits for its process, as spawned ones do."""
+
+    def start(self, task):
+        if task.trial.number == 0:
+            time.sleep(1.0)
+        super().start(task)
+
+
+def test_minutes_are_not_given_up_for_a_slow_start(tmp_path):
+    """The first epoch was on record after a second: 26 more of the kind would have been too many for the budget."""
+    study, over, _ = run(tmp_path, plan_with(minutes=0.05), pool=SlowStart(Falling(seconds=0.001)))
+    assert over.stopped_by == "minutes"
+    assert len(study.records()) > 5

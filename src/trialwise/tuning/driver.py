@@ -289,10 +289,10 @@ class _Driver:
 
     def _seconds_to_finish(self) -> float:
         """An estimate of what the default and the most promising trial still take, side by side where they can be."""
-        if self._plan.budget.minutes is None or not self._ledger.n_epochs:
+        seconds_per_epoch = self._silences.seconds_per_epoch
+        if self._plan.budget.minutes is None or seconds_per_epoch is None:
             return 0.0
         left = [self._plan.max_epochs - self._ledger.trials[n].epochs for n in self._order.needed()] or [0]
-        seconds_per_epoch = self._seconds() * self._pool.capacity / self._ledger.n_epochs
         return seconds_per_epoch * (max(left) if self._pool.capacity > 1 else sum(left))
 
     def _seconds(self) -> float:

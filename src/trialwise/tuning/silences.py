@@ -19,13 +19,23 @@ class Silences:
         """Allow silence of so many minutes; None for any length."""
         self._limit_minutes = limit_minutes
         self._last: dict[int, float] = {}
+        self._epochs, self._epoch_seconds = 0, 0.0
 
     def hear(self, message: Message) -> None:
         """Take note of a sign of life, or of an end."""
-        if isinstance(message, Begun | Score):
-            self._last[message.number] = time.monotonic()
-        else:
+        if not isinstance(message, Begun | Score):
             self.forget(message.number)
+            return
+        now = time.monotonic()
+        if isinstance(message, Score) and message.number in self._last:
+            self._epochs += 1
+            self._epoch_seconds += now - self._last[message.number]
+        self._last[message.number] = now
+
+    @property
+    def seconds_per_epoch(self) -> float | None:
+        """What an epoch has taken on average, without the start of a process; None before the first one."""
+        return self._epoch_seconds / self._epochs if self._epochs else None
 
     def forget(self, number: int) -> None:
         """Expect nothing of this trial before it begins."""
