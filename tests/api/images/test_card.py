@@ -75,3 +75,14 @@ def test_an_earlier_file_is_not_overwritten_and_other_runs_have_no_card(training
     RunFolder.create("optimize", {}, seed=0, out=tmp_path / "other").finish({})
     assert run(["image", "card", "other"]) == 2
     assert "expected one of image train or image tune" in capsys.readouterr().err
+
+
+def test_the_card_names_the_network_that_was_trained(write_images, tmp_path, capsys):
+    folder = write_images(tmp_path / "two kinds", {"cats": 10, "dogs": 10})
+    wide = ["--set", "family=feed_forward", "--set", "optimizer=adamw", "--epochs", "1", "--max-params", "5000"]
+    assert run(["image", "train", str(folder), *wide, "--out", "wide"]) == 0
+    assert run(["image", "card", "wide"]) == 0
+    capsys.readouterr()
+    _, body = parts(tmp_path / "wide" / "README.md")
+    assert "A feed-forward net of " in body
+    assert "residual" not in body

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def _body(
     lines = [
         f"# {_code(run.path.name)}",
         "",
-        f"A residual CNN of {n_params:,} parameters that sorts images into {len(classes)} classes: "
+        f"A {_network(run)} of {n_params:,} parameters that sorts images into {len(classes)} classes: "
         f"{', '.join(shown)}{more}. Trained with trialwise {run.record['versions'].get('trialwise', '')}.".rstrip(),
         "",
         "## How good it is",
@@ -119,7 +120,7 @@ def _body(
         f"Seed {run.seed}; the full settings are in `run.json`.",
     ]
     if run.record.get("command"):
-        lines += ["", *_block(" ".join(run.record["command"]), "bash")]
+        lines += ["", *_block(shlex.join(run.record["command"]), "bash")]
     load = (
         'from trialwise import api\n\nfound = api.predict("FOLDER", ["photo.png"], top=3)\nprint(found.to_document())'
     )
@@ -139,6 +140,11 @@ def _body(
         "- The numbers above are for images like those it was trained on; for others, measure: "
         "`trialwise image evaluate RUN OTHER_IMAGES`.",
     ]
+
+
+def _network(run: RunFolder) -> str:
+    names = {"residual": "residual CNN", "plain": "plain CNN", "feed_forward": "feed-forward net"}
+    return names[run.settings["train"]["network"]["family"]]
 
 
 def _measured(result: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -> list[str]:
