@@ -1,7 +1,6 @@
 """What every benchmark writes: figures with the hardware, versions and commit they were measured on."""
 
 import json
-import platform
 import re
 import statistics
 import subprocess
@@ -9,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from trialwise.base.provenance import machine
 from trialwise.base.runs import versions
 from trialwise.training.device import usable_cores
 
@@ -25,7 +25,7 @@ def write(name: str, figures: dict[str, Any]) -> Path:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     document = {
         "figures": figures,
-        "hardware": {"processor": _processor(), "cores": usable_cores()},
+        "hardware": {"processor": machine()["processor"], "cores": usable_cores()},
         "versions": versions(),
         "commit": commit.stdout.strip() or None,
         "date": datetime.now(UTC).date().isoformat(),
@@ -40,15 +40,6 @@ def write(name: str, figures: dict[str, Any]) -> Path:
 
 def results_file(name: str) -> Path:
     """Where `write` puts the figures of that name, measured on this processor and this month."""
-    words = re.findall(r"[a-z]+", _processor().lower().replace("(r)", ""))
+    words = re.findall(r"[a-z]+", machine()["processor"].lower().replace("(r)", ""))
     kind = "-".join(word for word in words if word != "processor")
     return RESULTS / f"{name}_{usable_cores()}cores_{kind}_{datetime.now(UTC):%Y%m}.json"
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()

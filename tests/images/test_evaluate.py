@@ -18,7 +18,7 @@ from trialwise.images.saved import load_model, save_model
 from trialwise.images.settings import TrainSettings, resolve
 from trialwise.images.sources import find_source
 from trialwise.images.store import open_train, picture_digests, prepare
-from trialwise.images.train import predict_logits, prepare_training
+from trialwise.images.train import predict_logits, training_on
 from trialwise.training.device import threads
 from trialwise.tuning.trials import Trial
 
@@ -34,7 +34,7 @@ def trained(folder, *, epochs=1, seed=0):
     data = prepared.description
     given = fill(TrainSettings, {"max_params": 20_000, "epochs": epochs, "batch_size": 8})
     settings = resolve(given, n_train=data.n_train, image_size=data.height, channels=data.channels)
-    training = prepare_training(prepared, settings, seed=seed, split_seed=0)
+    training = training_on(open_train(prepared), prepared.description, settings, seed=seed, split_seed=0)
     list(training.epochs())
     return training, prepared
 

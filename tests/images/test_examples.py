@@ -11,8 +11,8 @@ from trialwise.images.mistakes import confusing_pairs, typical_images, worst_mis
 from trialwise.images.predict import predictor
 from trialwise.images.settings import TrainSettings, resolve
 from trialwise.images.sources import find_source
-from trialwise.images.store import prepare
-from trialwise.images.train import predict_logits, prepare_training
+from trialwise.images.store import open_train, prepare
+from trialwise.images.train import predict_logits, training_on
 
 
 def ready(saved):
@@ -23,7 +23,7 @@ def test_validation_rows_are_those_of_the_training_and_never_test_rows(tmp_path,
     prepared = prepare(find_source(str(write_images(tmp_path / "colours", {"red": 40, "green": 30}))))
     data = prepared.description
     settings = resolve(TrainSettings(), n_train=data.n_train, image_size=data.height, channels=data.channels)
-    training = prepare_training(prepared, settings, seed=1, split_seed=7)
+    training = training_on(open_train(prepared), prepared.description, settings, seed=1, split_seed=7)
     judged = judge_validation_rows(
         ready(training.saved), prepared, valid_fraction=settings.valid_fraction, split_seed=7
     )

@@ -16,8 +16,8 @@ from trialwise.images.objective import NOTES, ImageObjective
 from trialwise.images.saved import load_model, save_model
 from trialwise.images.settings import TrainSettings, resolve
 from trialwise.images.sources import find_source
-from trialwise.images.store import picture_digests, prepare
-from trialwise.images.train import predict_logits, prepare_training
+from trialwise.images.store import open_train, picture_digests, prepare
+from trialwise.images.train import predict_logits, training_on
 from trialwise.training.device import threads
 from trialwise.tuning.trials import Trial
 from trialwise.tuning.validation_rows import load_rows
@@ -41,7 +41,9 @@ def resolved(prepared, **changes):
 
 
 def start(prepared, seed=0, **changes):
-    return prepare_training(prepared, resolved(prepared, **changes), seed=seed, split_seed=0)
+    return training_on(
+        open_train(prepared), prepared.description, resolved(prepared, **changes), seed=seed, split_seed=0
+    )
 
 
 def test_a_plain_set_is_learnt_and_measured_on_rows_never_seen(prepared):

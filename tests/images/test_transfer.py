@@ -8,7 +8,8 @@ import torch
 from trialwise.base.errors import UserError
 from trialwise.base.settings import fill
 from trialwise.images.settings import TrainSettings, resolve
-from trialwise.images.train import prepare_training
+from trialwise.images.store import open_train
+from trialwise.images.train import training_on
 from trialwise.images.transfer import continued, n_thawed
 from trialwise.training.checkpoints import Checkpoint
 
@@ -23,7 +24,7 @@ def trained(prepared, tmp_path, write_images):
         image_size=data.height,
         channels=data.channels,
     )
-    training = prepare_training(folder, settings, seed=0, split_seed=0)
+    training = training_on(open_train(folder), folder.description, settings, seed=0, split_seed=0)
     list(training.epochs())
     return training
 
@@ -51,7 +52,9 @@ def test_it_learns_the_new_classes_and_leaves_the_old_model_alone(trained, prepa
     other = prepared(write_images(tmp_path / "other", {"cat": 20, "dog": 20}))
     before = {name: tensor.clone() for name, tensor in trained.saved.network.state_dict().items()}
     settings = resolve(fill(TrainSettings, {"max_params": 20_000, "epochs": 15}), n_train=32, image_size=12, channels=3)
-    training = prepare_training(other, settings, seed=0, split_seed=0, start_from=trained.saved)
+    training = training_on(
+        open_train(other), other.description, settings, seed=0, split_seed=0, start_from=trained.saved
+    )
     assert list(training.epochs())[-1].valid["accuracy"] == 1.0
     assert all(torch.equal(before[name], tensor) for name, tensor in trained.saved.network.state_dict().items())
 
@@ -70,7 +73,7 @@ def going_on(trained, data, freeze, epochs=6):
         image_size=12,
         channels=3,
     )
-    return prepare_training(data, settings, seed=0, split_seed=0, start_from=trained.saved)
+    return training_on(open_train(data), data.description, settings, seed=0, split_seed=0, start_from=trained.saved)
 
 
 def test_a_frozen_body_stays_to_the_bit_and_the_head_learns(trained, prepared, tmp_path, write_images):

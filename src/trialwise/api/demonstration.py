@@ -10,7 +10,7 @@ from trialwise.api.images.explanation import explain
 from trialwise.api.images.training import train
 from trialwise.api.images.tuning import tune_images
 from trialwise.api.prices import backtest
-from trialwise.api.runs import Watch, report, unwatched
+from trialwise.api.runs import Watch, unwatched, write_page
 from trialwise.base.runs import RunFolder, check_out, fresh_folder
 
 EPOCHS, TRIALS = 10, 9
@@ -47,7 +47,7 @@ def demo(*, seed: int = 0, out: Path | None = None, watch: Watch = unwatched) ->
     evaluate(wide, watch=watch)
     apple = backtest(seed=seed, out=folder / "prices", watch=watch)
     names = {"functions": quadratic, "images": digits, "prices": apple}
-    page = report([quadratic, digits, wide, apple], out=folder / "report.html", title="trialwise demo")
+    page = write_page([quadratic, digits, wide, apple], out=folder / "report.html", title="trialwise demo")
     return {
         "schema": "trialwise.demo/1",
         "sections": [{"name": name, "verdict": _verdict(run), "run": str(run.path)} for name, run in names.items()],

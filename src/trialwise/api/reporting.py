@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from trialwise.api import runs as runs_of
+from trialwise.api.runs import write_page
 from trialwise.api.study_places import copy_trials
 from trialwise.base.runs import RunFolder
 
@@ -28,4 +28,4 @@ def report(runs: Sequence[RunFolder | Path | str], *, out: Path | None = None, t
     opened = [run if isinstance(run, RunFolder) else RunFolder.open(run) for run in runs]
     for run in opened:
         copy_trials(run)
-    return runs_of.report([*opened], out=out, title=title)
+    return write_page(opened, out=out, title=title)

@@ -3,7 +3,7 @@
 import dataclasses
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def finish(run: RunFolder, document: Mapping[str, Any], *, interrupted: bool = F
     with _deaf_to_interrupts():
         run.finish(result, status="interrupted" if interrupted else "complete")
         try:
-            report([run])
+            write_page([run])
         except Exception as error:
             raise WorkError(
                 f"the result is saved in {run.label}, but its report could not be made: {error}",
@@ -93,23 +93,10 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def report(runs: list[RunFolder | Path | str], *, out: Path | None = None, title: str | None = None) -> Path:
-    """Write one self-contained HTML page on one or more runs, from their folders alone.
-
-    Args:
-        runs: Run folders.
-        out: The file to write; by default `report.html` in the first run folder.
-        title: The page's heading.
-
-    Returns:
-        The file that was written.
-
-    Raises:
-        UserError: One of them is not a run folder.
-    """
+def write_page(runs: Sequence[RunFolder], *, out: Path | None = None, title: str | None = None) -> Path:
+    """Write the page on these runs, by default as `report.html` in the first run folder; the file is returned."""
     from trialwise.reports.page import write_report  # here: drawing takes a second to load
 
-    opened = [run if isinstance(run, RunFolder) else RunFolder.open(run) for run in runs]
-    path = out or opened[0].path / "report.html"
-    write_report(opened, path, title=title)
+    path = out or runs[0].path / "report.html"
+    write_report(runs, path, title=title)
     return path

@@ -13,8 +13,8 @@ from trialwise.images.networks import n_params
 from trialwise.images.pace import answer_microseconds
 from trialwise.images.saved import save_model
 from trialwise.images.settings import TrainSettings
-from trialwise.images.store import Prepared
-from trialwise.images.train import prepare_training
+from trialwise.images.store import Prepared, open_train
+from trialwise.images.train import training_on
 from trialwise.training.checkpoints import Checkpoint
 from trialwise.tuning.trials import Config, Trial
 
@@ -41,8 +41,13 @@ class ImageObjective:
     def __call__(self, config: Config, trial: Trial) -> Iterator[float]:
         """The validation accuracy (0 to 1) after each epoch; the model is saved with the last one."""
         settings = changed(self.settings, {**config, "epochs": trial.max_epochs})
-        training = prepare_training(
-            self.prepared, settings, seed=trial.seed, split_seed=self.split_seed, dtype=getattr(torch, self.dtype)
+        training = training_on(
+            open_train(self.prepared),
+            self.prepared.description,
+            settings,
+            seed=trial.seed,
+            split_seed=self.split_seed,
+            dtype=getattr(torch, self.dtype),
         )
         trial.notes["n_params"] = n_params(training.network)
         trial.notes["n_macs"] = n_macs(training.saved.architecture)

@@ -27,7 +27,7 @@ from trialwise.images.networks import Architecture, ResidualCNN, build_network
 from trialwise.images.rand_augment import rand_augmented
 from trialwise.images.saved import SavedModel
 from trialwise.images.settings import TrainSettings
-from trialwise.images.store import DataDescription, Prepared, Rows, open_train, picture_digests, split_train_valid
+from trialwise.images.store import DataDescription, Rows, picture_digests, split_train_valid
 from trialwise.images.tensors import as_tensor
 from trialwise.images.transfer import continued, freezing
 from trialwise.images.whitening import ROWS_LOOKED_AT, whiten
@@ -181,39 +181,6 @@ def predict_logits(
         for index_B in index_N.split(VALID_BATCH):
             logits.append(saved.network(normalised(images_NHWC[index_B], saved.mean, saved.std)).float())
     return torch.cat(logits)
-
-
-def prepare_training(
-    prepared: Prepared,
-    settings: TrainSettings,
-    *,
-    seed: int,
-    split_seed: int,
-    dtype: torch.dtype = torch.float32,
-    start_from: SavedModel | None = None,
-) -> Training:
-    """Rows and network, ready to train.
-
-    Args:
-        prepared: The decoded data.
-        settings: As for `training_on`, like all the others.
-        seed: Seeds weights, batches and dropout.
-        split_seed: Seeds the split into training and validation rows.
-        dtype: What convolutions are computed in.
-        start_from: A trained model to go on from.
-
-    Raises:
-        UserError: As `training_on`.
-    """
-    return training_on(
-        open_train(prepared),
-        prepared.description,
-        settings,
-        seed=seed,
-        split_seed=split_seed,
-        dtype=dtype,
-        start_from=start_from,
-    )
 
 
 def training_on(

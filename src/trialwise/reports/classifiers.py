@@ -1,5 +1,6 @@
 """Classifiers side by side: row for row on the same images, and convolutions beside a feed-forward net."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,16 +9,16 @@ from numpy.typing import NDArray
 from trialwise.base.runs import RunFolder
 from trialwise.images.predictions import load_test, load_valid, matching_rows
 from trialwise.reports.parts import Chapter, Table
-from trialwise.reports.results import found_by
+from trialwise.reports.results import Found
 from trialwise.reports.verdicts import comparison_sentence, percent
 from trialwise.statistics.comparisons import PairedAccuracies, compare_accuracies
 
 FEED_FORWARD = "feed_forward"
 
 
-def classifier_chapters(runs: Sequence[RunFolder], names: Sequence[str]) -> tuple[Chapter, ...]:
+def classifier_chapters(runs: Sequence[RunFolder], names: Sequence[str], found: Sequence[Found]) -> tuple[Chapter, ...]:
     """What is to be said of classifiers together."""
-    return (*_row_for_row(runs, names), *_without_convolutions(runs, names))
+    return (*_row_for_row(runs, names), *_without_convolutions(runs, names, found))
 
 
 def paired(first: RunFolder, second: RunFolder) -> tuple[str, PairedAccuracies] | None:
@@ -69,7 +70,7 @@ def _row_for_row(runs: Sequence[RunFolder], names: Sequence[str]) -> tuple[Chapt
     sentences = []
     if len(found) == 1:
         name, (images, pair) = found[0]
-        sentences.append(comparison_sentence(names[0], name, vars_of(pair)).replace("test images", f"{images} images"))
+        sentences.append(comparison_sentence(names[0], name, dataclasses.asdict(pair), images=images))
     return (
         Chapter(
             heading="Row for row on the same images",
@@ -79,14 +80,11 @@ def _row_for_row(runs: Sequence[RunFolder], names: Sequence[str]) -> tuple[Chapt
     )
 
 
-def vars_of(pair: PairedAccuracies) -> dict[str, float]:
-    """The fields of a comparison by name."""
-    return {name: getattr(pair, name) for name in ("difference", "interval", "p_value", "n")}
-
-
-def _without_convolutions(runs: Sequence[RunFolder], names: Sequence[str]) -> tuple[Chapter, ...]:
+def _without_convolutions(
+    runs: Sequence[RunFolder], names: Sequence[str], found: Sequence[Found]
+) -> tuple[Chapter, ...]:
     """What convolutions are worth, where networks with and without them are given."""
-    rows = [(run, name, found_by(run)) for run, name in zip(runs, names, strict=True)]
+    rows = zip(runs, names, found, strict=True)
     measured = [(run, name, row) for run, name, row in rows if row.value is not None and row.n_params]
     without = [one for one in measured if _family(one[0]) == FEED_FORWARD]
     having = [one for one in measured if _family(one[0]) != FEED_FORWARD]

@@ -63,7 +63,7 @@ def _comparison(group: str, runs: Sequence[RunFolder]) -> Section:
     names = run_names(runs)
     found = [found_by(run) for run in runs]
     spreads = over_seeds(runs, names, found)
-    special = classifier_chapters(runs, names) if group == "classifiers" else ()
+    special = classifier_chapters(runs, names, found) if group == "classifiers" else ()
     drawn = beside(names, found)
     return Section(
         title=f"{len(runs)} {_NAMES.get(group, group)} side by side",

@@ -7,7 +7,7 @@ from typing import Any
 from trialwise.base.errors import UserError
 from trialwise.base.files import read_json
 from trialwise.base.runs import RunFolder
-from trialwise.reports.verdicts import number, percent
+from trialwise.reports.verdicts import counted, number, percent
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,24 +54,15 @@ def _of_classifier(run: RunFolder) -> Found:
         "time": f"{result['seconds'] if is_study else result['seconds']['total']:.1f} s",
         "seed": str(run.seed),
     }
-    if not evaluation:
-        ends = valid.get("ci95")
-        return Found(
-            measure="validation accuracy",
-            value=accuracy,
-            interval=tuple(ends) if ends else None,
-            is_more_better=True,
-            written=percent,
-            cells=cells,
-            n_params=n_params,
-        )
-    test = evaluation["test"]
-    cells["test"] = _with_interval(test["accuracy"], test["ci95"], percent)
-    cells["test read"] = f"{evaluation['times_opened']} times"
+    measure, ends = "validation accuracy", valid.get("ci95")
+    if evaluation:
+        measure, accuracy, ends = "test accuracy", evaluation["test"]["accuracy"], evaluation["test"]["ci95"]
+        cells["test"] = _with_interval(accuracy, ends, percent)
+        cells["test read"] = f"{evaluation['times_opened']} times"
     return Found(
-        measure="test accuracy",
-        value=test["accuracy"],
-        interval=tuple(test["ci95"]),
+        measure=measure,
+        value=accuracy,
+        interval=tuple(ends) if ends else None,
         is_more_better=True,
         written=percent,
         cells=cells,
@@ -100,7 +91,7 @@ def _of_study(run: RunFolder) -> Found:
         "best value": "" if best is None else number(best),
         "without its luck": _with_interval(corrected["value"], corrected["ci95"], number) if corrected else "",
         "gain over the default": gain,
-        "trials": ", ".join(f"{n} {state}" for state, n in result["counts"].items() if n),
+        "trials": counted(result["counts"]),
         "time": f"{result['seconds']:.1f} s",
         "seed": str(run.seed),
     }

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-FEWEST = 8  # trials that must have come as far, so that a rung is worth a look
+from trialwise.tuning.winner import MIN_TRIALS_FOR_IMPORTANCES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,9 @@ def compared(trials: Sequence[Mapping[str, Any]], direction: str, epochs: int | 
     scores = {trial["number"]: _finite(trial["scores"]) for trial in trials}
     reached = sorted({epoch for found in scores.values() for epoch in found})
     if epochs is None:
-        common = [epoch for epoch in reached if sum(epoch in found for found in scores.values()) >= FEWEST]
+        common = [
+            epoch for epoch in reached if sum(epoch in found for found in scores.values()) >= MIN_TRIALS_FOR_IMPORTANCES
+        ]
         if not common:
             return None
         epochs = common[-1]

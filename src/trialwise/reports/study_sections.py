@@ -15,10 +15,11 @@ from trialwise.reports.parts import Chapter, Records, Section
 from trialwise.reports.search_chapters import curve_chapter, history_chapter, importance_chapter, space_chapter
 from trialwise.reports.study_chapters import study_chapters
 from trialwise.reports.study_worth import worth
-from trialwise.reports.verdicts import number, verdict
+from trialwise.reports.verdicts import counted, number, verdict
 from trialwise.reports.winning import winning_chapter
 from trialwise.tuning.studies import JOURNAL, Study, TrialRecord
 from trialwise.tuning.trial_table import trial_columns
+from trialwise.tuning.winner import counts
 
 DIRECTIONS = {"optimize": "minimize", "image-tune": "maximize", "price-tune": "minimize"}
 SNAPSHOT = "trials.json"
@@ -106,11 +107,8 @@ def unfinished_section(run: RunFolder) -> Section:
     space = run.settings.get("space") or {}
     facts = []
     if trials:
-        counts = {
-            state: sum(trial["state"] == state for trial in trials)
-            for state in ("complete", "pruned", "paused", "failed")
-        }
-        facts = [("trials so far", _counts(counts)), ("seed", str(run.seed))]
+        so_far = counts([TrialRecord(**trial) for trial in trials])
+        facts = [("trials so far", counted(so_far)), ("seed", str(run.seed))]
         words = f"{words} {_best_so_far(trials, direction)}"
     return Section(
         title=f"{run.kind} ({status})",
@@ -165,15 +163,11 @@ def _study_facts(run: RunFolder) -> tuple[tuple[str, str], ...]:
     device = f"{device} ({processor})" if device == "cpu" and processor else device
     workers = f", {result['workers']} at a time" if result.get("workers", 1) > 1 else ""
     return (
-        ("trials", _counts(result["counts"]) + workers),
+        ("trials", counted(result["counts"]) + workers),
         ("time", f"{result['seconds']:.1f} s"),
         ("device", device),
         ("seed", str(result["seed"])),
     )
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{n} {state}" for state, n in counts.items() if n)
 
 
 def all_trials(trials: Sequence[Mapping[str, Any]]) -> tuple[Records, ...]:

@@ -28,6 +28,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def counted(counts: Mapping[str, int]) -> str:
+    """The number of trials in each state that any are in."""
+    return ", ".join(f"{n} {state}" for state, n in counts.items() if n)
+
+
 def number(value: Any) -> str:
     """A number to five digits; anything else as it is."""
     return f"{value:.5g}" if isinstance(value, float) else str(value)
@@ -189,13 +194,14 @@ def evaluation_lines(test: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def comparison_sentence(first: str, second: str, found: Mapping[str, Any]) -> str:
-    """Which of two classifiers is better on the same test rows, if that can be told.
+def comparison_sentence(first: str, second: str, found: Mapping[str, Any], *, images: str = "test") -> str:
+    """Which of two classifiers is better on the same rows, if that can be told.
 
     Args:
         first: What people call the first run.
         second: And the second.
         found: The fields of a `PairedAccuracies`, JSON or not.
+        images: Which images the rows are, "test" or "validation".
     """
     low, high = found["interval"]
     p_value = found["p_value"]
@@ -207,11 +213,11 @@ def comparison_sentence(first: str, second: str, found: Mapping[str, Any]) -> st
         points = f"{100 * abs(found['difference']):.2f}"
         ends = sorted(100 * sign * end for end in (low, high))
         return (
-            f"{better} is better by {points} points on {found['n']:,} test images "
+            f"{better} is better by {points} points on {found['n']:,} {images} images "
             f"(95 % interval {ends[0]:.2f} to {ends[1]:.2f}, {p})."
         )
     return (
-        f"No difference can be told between {first} and {second} on {found['n']:,} test images: "
+        f"No difference can be told between {first} and {second} on {found['n']:,} {images} images: "
         f"{100 * found['difference']:+.2f} points (95 % interval {100 * low:+.2f} to {100 * high:+.2f}, {p})."
     )
 

@@ -73,8 +73,7 @@ def _commands(run: RunFolder) -> tuple[tuple[str, str], ...]:
             use = ("use its weights", command("image", "predict", place, "IMAGES"))
             if run.kind == "image-train":
                 return (use,)
-            given = ("--data-dir", settings["data_dir"]) if settings.get("data_dir") else ()
-            return (("train it anew", command("image", "train", settings["data"], *given, *best)), use)
+            return (("train it anew", command("image", "train", *_images(settings), *best)), use)
         case "price-tune" if (run.path / "best.toml").exists():
             csv = (settings["csv"],) if settings.get("csv") else ()
             return (
@@ -97,14 +96,17 @@ def more_chapter(run: RunFolder) -> Chapter:
         words = "filters, feature maps, Grad-CAM and the worst mistakes"
         rows.append((words, command("image", "explain", place)))
     if "train" in settings and settings["train"]["network"]["family"] != "feed_forward":
-        given = ("--data-dir", settings["data_dir"]) if settings.get("data_dir") else ()
         wide = ("--max-params", FEED_FORWARD_PARAMS, "--set", "family=feed_forward", "--set", "optimizer=adamw")
         net = f"{place}-feed-forward"
-        train = command("image", "train", settings["data"], *given, *wide, "--seed", run.seed, "--out", net)
+        train = command("image", "train", *_images(settings), *wide, "--seed", run.seed, "--out", net)
         rows.append(("a feed-forward net of 3.8 million parameters: train it", train))
         rows.append(("... and see the two side by side", command("report", place, net)))
     table = Table(caption="What this page can still show", head=("what", "command"), rows=tuple(rows))
     return Chapter(heading="More to find out", tables=(table,) if rows else ())
+
+
+def _images(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    return (settings["data"], *(("--data-dir", settings["data_dir"]) if settings.get("data_dir") else ()))
 
 
 def _others(settings: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How long running trials have given no sign of life, and how often they died: when a trial is given up."""
+"""When running trials were last heard of, and how often they died: how long epochs take, and when one is given up."""
 
 import time
 from collections import Counter
@@ -10,7 +10,7 @@ MAX_KILLS = 20  # the same where somebody else killed it
 
 
 class Silences:
-    """Which trials have been silent for longer than `--trial-minutes`.
+    """Which trials have been silent for longer than `--trial-minutes`, and how long an epoch takes.
 
     A trial's time begins with its `Begun`: while a process starts, or a cluster has no room, there is no trial yet.
     """

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from trialwise.api.images.data import TRAINED_ON, data_document, prepare_data, prepared_again
-from trialwise.api.runs import Stage, Watch, report, unwatched
+from trialwise.api.runs import Stage, Watch, unwatched, write_page
 from trialwise.base.arrays import save_arrays
 from trialwise.base.errors import UserError
 from trialwise.base.files import write_json
@@ -102,7 +102,7 @@ def _keep(run: RunFolder, found: Evaluation, document: dict[str, Any]) -> None:
     save_arrays(run.path / PICTURES_FILE, found.pictures)
     run.record["evaluation"] = document
     run.save()
-    report([run])
+    write_page([run])
 
 
 def _default_beside(run: RunFolder, prepared: Prepared, winner: TestPredictions) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ import numpy as np
 from trialwise.api.images.data import prepared_again
 from trialwise.api.images.models import open_model, open_predictor
 from trialwise.api.images.prediction import Paths
-from trialwise.api.runs import Watch, report, unwatched
+from trialwise.api.runs import Watch, unwatched, write_page
 from trialwise.base.files import file_sha256, read_json, replacing, write_json
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.seeds import numpy_generator
@@ -93,7 +93,7 @@ def explain(
     document["folder"] = str(out) if out else f"{run.label}/explain"
     write_json(folder / EXPLANATION, document)
     if out is None:
-        report([run])
+        write_page([run])
         document["report"] = f"{run.label}/report.html"
     return document
 

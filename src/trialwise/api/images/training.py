@@ -22,8 +22,8 @@ from trialwise.images.pace import epochs_within
 from trialwise.images.recipes import RecipeName
 from trialwise.images.saved import load_model, save_model
 from trialwise.images.settings import TrainSettings
-from trialwise.images.store import DataDescription, Prepared
-from trialwise.images.train import Training, prepare_training
+from trialwise.images.store import DataDescription, Prepared, open_train
+from trialwise.images.train import Training, training_on
 from trialwise.statistics.intervals import wilson_interval
 from trialwise.training.checkpoints import Checkpoint
 from trialwise.training.device import free_cores, number_format, pick_device, threads, usable_cores
@@ -136,8 +136,9 @@ def _image_run(run: RunFolder | Path | str) -> RunFolder:
 def _prepared_training(prepared: Prepared, record: Mapping[str, Any], seed: int) -> Training:
     """The training that a run's record describes."""
     start_from = record["start_from"]
-    return prepare_training(
-        prepared,
+    return training_on(
+        open_train(prepared),
+        prepared.description,
         fill(TrainSettings, record["train"]),
         seed=seed,
         split_seed=seed,
