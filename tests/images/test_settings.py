@@ -29,13 +29,16 @@ def test_what_is_left_open_follows_from_the_data():
     assert first_rung_epochs(few, 40) == 1
 
 
-def test_small_sets_are_trained_in_batches_small_enough_for_2000_steps_down_to_64():
+def test_batches_are_small_enough_for_2000_steps_down_to_64():
     def batch_size(n_train, epochs=None, **given):
         return resolve(settings(epochs=epochs, **given), n_train=n_train, image_size=32, channels=3).batch_size
 
-    assert [batch_size(n) for n in (9_999, 5_000, 1_437, 600, 300, 40)] == [125, 64, 64, 32, 16, 10]
+    assert [batch_size(n) for n in (50_000, 12_500, 10_000, 5_000, 1_437, 600, 300, 40)] == [
+        *(250, 250, 125),
+        *(64, 64, 32, 16, 10),
+    ]
     assert [batch_size(8_000, epochs) for epochs in (4, 18, 40, 100)] == [64, 64, 125, 250]
-    assert [batch_size(n) for n in (10_000, 50_000)] == [250, 250]
+    assert [batch_size(50_000, epochs) for epochs in (2, 6, 10)] == [64, 125, 250]
     assert batch_size(8_000, 4, batch_size=200) == 200
 
 

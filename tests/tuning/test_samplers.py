@@ -10,14 +10,26 @@ from trialwise.tuning.spaces import Choice, Float, Int
 NUMBERS = {"x": Float(low=0, high=1), "y": Float(low=0, high=1)}
 
 
+def chosen(name, space, *, pruning=False, has_default=False):
+    return choose_sampler(name, space, pruning=pruning, has_default=has_default)
+
+
 def test_auto_says_what_fits_and_why():
-    assert choose_sampler("auto", NUMBERS, pruning=False).name == "gp-polish"
-    assert choose_sampler("auto", NUMBERS | {"n": Int(low=1, high=9)}, pruning=False).name == "gp"
-    assert choose_sampler("auto", NUMBERS, pruning=True).name == "tpe"
-    assert choose_sampler("auto", NUMBERS | {"c": Choice(choices=("a", "b"))}, pruning=False).name == "tpe"
-    assert choose_sampler("auto", {f"x{i}": Float(low=0, high=1) for i in range(11)}, pruning=False).name == "tpe"
-    assert "pruned" in choose_sampler("auto", NUMBERS, pruning=True).reason
-    assert choose_sampler("random", NUMBERS, pruning=True).name == "random"
+    assert chosen("auto", NUMBERS).name == "gp-polish"
+    assert chosen("auto", NUMBERS | {"n": Int(low=1, high=9)}).name == "gp"
+    assert chosen("auto", NUMBERS, pruning=True).name == "tpe"
+    assert chosen("auto", NUMBERS | {"c": Choice(choices=("a", "b"))}).name == "tpe"
+    assert chosen("auto", {f"x{i}": Float(low=0, high=1) for i in range(11)}).name == "tpe"
+    assert "pruned" in chosen("auto", NUMBERS, pruning=True).reason
+    assert chosen("random", NUMBERS, pruning=True).name == "random"
+
+
+def test_auto_begins_around_the_default_where_tpe_fits_and_there_is_one():
+    assert chosen("auto", NUMBERS, pruning=True, has_default=True).name == "tpe-near-default"
+    assert chosen("auto", NUMBERS, has_default=True).name == "gp-polish"
+    assert chosen("tpe", NUMBERS, has_default=True).name == "tpe"
+    with pytest.raises(UserError, match="there is no default"):
+        chosen("tpe-near-default", NUMBERS)
 
 
 @pytest.mark.parametrize("name", [name for name in get_args(SamplerName) if name != "auto"])
@@ -28,20 +40,20 @@ def test_every_name_can_be_built(name):
 @pytest.mark.parametrize("name", ["gp-polish", "cmaes"])
 def test_a_sampler_of_numbers_refuses_choices(name):
     with pytest.raises(UserError, match=f"--sampler {name}"):
-        choose_sampler(name, {"c": Choice(choices=("a", "b"))}, pruning=False)
+        chosen(name, {"c": Choice(choices=("a", "b"))})
 
 
-@pytest.mark.parametrize("name", ["gp-polish", "gp", "tpe", "cmaes", "nsga2", "sobol", "random"])
+@pytest.mark.parametrize("name", ["gp-polish", "gp", "tpe", "tpe-near-default", "cmaes", "nsga2", "sobol", "random"])
 def test_a_trial_that_a_killed_driver_left_half_proposed_gets_the_same_values(name):
     def proposed(*, killed_at):
         study = optuna.create_study()
-        propose = sampler_for_each_trial(name, 5, deterministic=True)
+        propose = sampler_for_each_trial(name, 5, deterministic=True, default={"x": 0.25, "y": 0.5})
         for number in range(4):
             study.sampler = propose(number)
             trial = study.ask()
             x = trial.suggest_float("x", 0, 1)
             if number == killed_at:  # another driver goes on
-                propose = sampler_for_each_trial(name, 5, deterministic=True)
+                propose = sampler_for_each_trial(name, 5, deterministic=True, default={"x": 0.25, "y": 0.5})
                 study.sampler = propose(number)
                 trial = optuna.trial.Trial(study, trial._trial_id)
                 assert trial.suggest_float("x", 0, 1) == x
@@ -56,6 +68,6 @@ def test_a_trial_that_a_killed_driver_left_half_proposed_gets_the_same_values(na
 @pytest.mark.parametrize("name", ["gp", "gp-polish"])
 def test_what_learns_nothing_from_pruned_trials_is_refused_where_trials_are_pruned(name):
     with pytest.raises(UserError, match=f"--sampler {name} learns nothing from pruned trials") as refused:
-        choose_sampler(name, NUMBERS, pruning=True)
+        chosen(name, NUMBERS, pruning=True)
     assert "tpe" in refused.value.hint
-    assert choose_sampler(name, NUMBERS, pruning=False).name == name
+    assert chosen(name, NUMBERS).name == name

@@ -67,7 +67,7 @@ def check_search(
             nothing to say here, or no trial would have the second goal's number.
     """
     known = fill(SearchSettings, search)
-    choose_sampler(known.sampler, space, pruning=max_epochs > 1)
+    choose_sampler(known.sampler, space, pruning=max_epochs > 1, has_default=default is not None)
     _check_first_rung(known, max_epochs)
     check_epochs(budget_of(known), max_epochs, with_default=default is not None)
     if known.from_study is not None:

@@ -44,7 +44,9 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
     start = time.perf_counter()
     search = search_of(run)
     beginning = beginning_of(run, search.from_study, tuned.space, tuned.direction, tuned.default)
-    choice = choose_sampler(search.sampler, tuned.space, pruning=tuned.max_epochs > 1)
+    choice = choose_sampler(
+        search.sampler, tuned.space, pruning=tuned.max_epochs > 1, has_default=tuned.default is not None
+    )
     plan = plan_of(search, tuned, run.seed, choice.name, beginning.proposals if beginning else None)
     goal = parse_goal(search.also) if search.also else None
     facts = {

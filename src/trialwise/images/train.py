@@ -292,7 +292,11 @@ def _new_model(
 
 
 def _growing_average(decay: float) -> Callable[..., None]:
-    """How an average of weights is brought up to date: with a decay that grows to `decay`, so that it starts fresh."""
+    """How an average of weights is brought up to date: with a decay that grows to `decay`, so that it starts fresh.
+
+    Until `decay` is reached step n counts 9 / (10 + n): an average over the last ninth or so of the steps taken so far,
+    however many they are (the polynomial-decay averaging of Shamir and Zhang, 2013, with eta = 8).
+    """
 
     @torch.no_grad()
     def update(averages: list[torch.Tensor], currents: list[torch.Tensor], n_averaged: torch.Tensor) -> None:

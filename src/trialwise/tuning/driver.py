@@ -135,7 +135,9 @@ class _Driver:
     def __init__(self, study: Study, space: Space, plan: StudyPlan, pool: Pool, default: Config | None) -> None:
         self._study, self._space, self._plan, self._pool, self._default = study, space, plan, pool, default
         self._ledger = Ledger(study, plan.direction, unit=plan.rung_unit, kept=(0,) if plan.keep_default else ())
-        self._sampler = sampler_for_each_trial(plan.sampler, plan.seed, deterministic=plan.deterministic)
+        self._sampler = sampler_for_each_trial(
+            plan.sampler, plan.seed, deterministic=plan.deterministic, default=default
+        )
         if plan.proposals is not None:
             self._sampler = plan.proposals.before(self._sampler)
         self._running: dict[int, int] = {}  # the level of the ladder to which each runs

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from scipy.optimize import Bounds, minimize
 
 from trialwise.tuning.polynomials import exact_minimizer
+from trialwise.tuning.unit_scale import from_unit, to_unit
 
 N_FIRST = 10  # spread over the box before any model
 FIRST_RADIUS = 0.05  # COBYQA's steps, in edges of the box
@@ -178,7 +179,7 @@ class PolishSampler(BaseSampler):
     def _add(self, trial: FrozenTrial, sign: float) -> None:
         """Put an ended trial into the history, and see what is asked for next."""
         space = {name: d for name, d in trial.distributions.items() if isinstance(d, FloatDistribution)}
-        point_D = np.array([_to_unit(d, trial.params[name]) for name, d in space.items()])
+        point_D = np.array([to_unit(d, trial.params[name]) for name, d in space.items()])
         if self._asked is not None and self._asked[1] == trial.params:
             point_D = self._asked[0]  # the very point that was asked for, without the rounding of the way back
         self._history.points.append(point_D)
@@ -187,20 +188,4 @@ class PolishSampler(BaseSampler):
             self._requests = requests(self._history, len(space), deterministic=self._deterministic)
         asked = next(self._requests)
         names = zip(space, asked, strict=True) if asked is not None else ()
-        self._asked = None if asked is None else (asked, {name: _from_unit(space[name], float(u)) for name, u in names})
-
-
-def _to_unit(distribution: FloatDistribution, value: float) -> float:
-    low, high = distribution.low, distribution.high
-    if distribution.log:
-        return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
-    return (value - low) / (high - low)
-
-
-def _from_unit(distribution: FloatDistribution, share: float) -> float:
-    low, high = distribution.low, distribution.high
-    if distribution.log:
-        value = math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
-    else:
-        value = low + share * (high - low)
-    return min(max(value, low), high)
+        self._asked = None if asked is None else (asked, {name: from_unit(space[name], float(u)) for name, u in names})
