@@ -67,7 +67,6 @@ def test_the_same_seed_gives_the_same_numbers(colours):
         ["optimize", "branin", "--trials", 12],
         ["image", "train", colours, *QUICK],
         ["image", "tune", colours, "--trials", 3, *QUICK, "--workers", 1],
-        ["price", "backtest", "--epochs", 2, "--horizon", 3],
     ):
         first, second = document(*command, "--seed", 1), document(*command, "--seed", 1)
         assert without_clock(first) == without_clock(second)
