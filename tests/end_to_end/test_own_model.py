@@ -13,6 +13,8 @@ import pytest
 
 from trialwise import Choice, Float, api, tune
 from trialwise.base.errors import UserError
+from trialwise.base.files import file_sha256
+from trialwise.base.runs import RunFolder
 from trialwise.cli.app import run
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "own-model.md"
@@ -191,3 +193,21 @@ def test_a_script_without_a_guard_stops_at_once_and_is_told_why(tmp_path):
     assert 'if __name__ == "__main__":' in done.stderr.splitlines()[-1]
     assert done.stderr.count("a worker process imports the script that started it") <= 2
     assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
+@pytest.mark.parametrize("command", [["tune", "moving:right"], ["optimize", "moving:loss"]])
+def test_code_that_changed_since_the_study_began_is_told_of_on_resume(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "moving", raising=False)
+    source = "def right(config, trial): yield config['x']\n\n\ndef loss(x): return x\n"
+    (tmp_path / "moving.py").write_text(source)
+    assert run([*command, "--param", "x=0.0:1.0", "--trials", "2", "--out", "study", "--json"]) == 0
+    assert "has changed" not in capsys.readouterr().err
+    code = RunFolder.open("study").settings["code"]
+    assert code == {"file": str(tmp_path / "moving.py"), "sha256": file_sha256(tmp_path / "moving.py")}
+    assert code["sha256"] in Path("study/report.html").read_text()
+    assert run(["study", "resume", "study", "--trials", "3"]) == 0
+    assert "has changed" not in capsys.readouterr().err
+    (tmp_path / "moving.py").write_text(source + "\n# another thought\n")
+    assert run(["study", "resume", "study", "--trials", "4"]) == 0
+    assert "moving.py has changed since this study began" in capsys.readouterr().err

@@ -1,7 +1,7 @@
 import pytest
 
 from trialwise.base.errors import UserError
-from trialwise.functions.objective import FunctionObjective, load_function
+from trialwise.functions.objective import FunctionObjective, changed_code, code_of, load_function
 from trialwise.tuning.spaces import Float
 from trialwise.tuning.trials import Trial
 
@@ -44,3 +44,16 @@ def test_what_a_function_prints_stays_out_of_the_data(capsys):
     objective = FunctionObjective(lambda x: print("chatter") or x)
     assert list(objective({"x": 3}, Trial(number=0, seed=0, max_epochs=1))) == [3.0]
     assert capsys.readouterr() == ("", "chatter\n")
+
+
+def test_a_file_is_known_by_its_content(tmp_path):
+    file = tmp_path / "known_here.py"
+    file.write_text("def loss(x):\n    return x\n")
+    known = code_of("known_here:loss", tmp_path)
+    assert known["file"] == str(file)
+    assert changed_code(known, "known_here:loss", tmp_path) is None
+    file.write_text("def loss(x):\n    return 2 * x\n")
+    assert changed_code(known, "known_here:loss", tmp_path).startswith(f"{file} has changed")
+    assert changed_code(None, "known_here:loss", tmp_path) is None
+    assert code_of("quadratic", tmp_path) is None
+    assert code_of("math:sqrt", tmp_path) is None or "sha256" in code_of("math:sqrt", tmp_path)

@@ -12,9 +12,10 @@ from trialwise.api.images.tuning import tune_images
 from trialwise.api.prices import backtest
 from trialwise.api.runs import Watch, unwatched, write_page
 from trialwise.base.runs import RunFolder, check_out, fresh_folder
+from trialwise.reports.winning import FEED_FORWARD_PARAMS
 
 EPOCHS, TRIALS = 10, 9
-FEED_FORWARD = {"family": "feed_forward", "max_params": 3_800_000, "optimizer": "adamw", "epochs": 3}
+FEED_FORWARD = {"family": "feed_forward", "max_params": FEED_FORWARD_PARAMS, "optimizer": "adamw", "epochs": 3}
 
 
 def demo(*, seed: int = 0, out: Path | None = None, watch: Watch = unwatched) -> dict[str, Any]:

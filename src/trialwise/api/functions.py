@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from trialwise.api.runs import Watch, unwatched
+from trialwise.api.runs import Note, Watch, unwatched
 from trialwise.api.searches import check_search, search_record
 from trialwise.api.tunable import Tunable
 from trialwise.api.tuning import run_tuning
@@ -11,7 +11,7 @@ from trialwise.base.errors import UserError
 from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.functions.landscape import landscape
-from trialwise.functions.objective import FunctionObjective, load_function
+from trialwise.functions.objective import FunctionObjective, changed_code, code_of, load_function
 from trialwise.functions.testbed import Problem, known_problem
 from trialwise.tuning.samplers import SamplerName
 from trialwise.tuning.spaces import Parameter, space_document, space_from_document
@@ -62,6 +62,7 @@ def optimize(
         "space": space_document(space) if space else None,
         "search": search,
         "folder": str(folder),  # where a function of the user's is found again when the study is resumed
+        "code": code_of(function, folder),
     }
     run = RunFolder.create("optimize", settings, seed=seed, out=out)
     return continue_optimize(run, watch)
@@ -73,6 +74,8 @@ def continue_optimize(run: RunFolder, watch: Watch) -> RunFolder:
     given = space_from_document(settings["space"]) if settings["space"] else None
     center = tuple(settings["center"]) if settings["center"] else None
     problem = _problem(settings["function"], center, given, Path(settings["folder"]))
+    if (text := changed_code(settings.get("code"), settings["function"], Path(settings["folder"]))) is not None:
+        watch(Note(text=text))
     grid = landscape(problem)
     if grid is not None:
         write_json(run.path / "landscape.json", grid)

@@ -13,7 +13,7 @@ from trialwise.base.errors import UserError
 from trialwise.base.files import write_text
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.base.settings import to_toml
-from trialwise.functions.objective import OwnObjective, check_objective, load_callable
+from trialwise.functions.objective import OwnObjective, changed_code, check_objective, code_of, load_callable
 from trialwise.tuning.rungs import Direction
 from trialwise.tuning.spaces import (
     Parameter,
@@ -77,6 +77,7 @@ def tune(
     settings = {
         "objective": own.reference,
         "folder": str(own.folder),
+        "code": code_of(own.reference, own.folder) if own.function is None else None,
         "space": space_document(known),
         "epochs": epochs,
         "direction": direction,
@@ -99,6 +100,8 @@ def continue_tune(run: RunFolder, watch: Watch) -> RunFolder:
             hint="put the function into a module and name it as module:function",
         )
     check_objective(load_callable(reference, folder), reference)
+    if (text := changed_code(run.settings.get("code"), reference, folder)) is not None:
+        watch(Note(text=text))
     return _continue(run, OwnObjective(reference, folder), watch)
 
 

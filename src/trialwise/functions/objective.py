@@ -5,11 +5,12 @@ import dataclasses
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from trialwise.base.errors import UserError
+from trialwise.base.files import file_sha256
 from trialwise.tuning.spaces import Space
 from trialwise.tuning.trials import Config, Trial
 
@@ -132,3 +133,20 @@ def load_callable(reference: str, folder: Path) -> Callable[..., Any]:
             f"{module_name} has no function {function_name!r}", hint=f"it has: {', '.join(public) or 'none'}"
         )
     return function
+
+
+def code_of(reference: str, folder: Path) -> dict[str, str] | None:
+    """The file of "module:function" and its "sha256"; None where it cannot be imported or has no file."""
+    if ":" not in reference:
+        return None
+    load_callable(reference, folder)
+    file = getattr(sys.modules.get(reference.partition(":")[0]), "__file__", None)
+    return {"file": str(file), "sha256": file_sha256(Path(file))} if file is not None else None
+
+
+def changed_code(known: Mapping[str, str] | None, reference: str, folder: Path) -> str | None:
+    """A sentence where the file of "module:function" is not what it was when `code_of` gave `known`."""
+    now = code_of(reference, folder) if known else None
+    if now is None or known is None or now["sha256"] == known["sha256"]:
+        return None
+    return f"{now['file']} has changed since this study began: its earlier trials may be no measure for the next ones"

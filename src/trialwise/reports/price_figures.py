@@ -105,9 +105,11 @@ def coverage(rows: Sequence[Mapping[str, Any]]) -> Picture:
     """The share of days that each band held, on calm and on stormy days, beside the share it promises."""
     figure, axes = new_figure(6.4, 3.4)
     places = np.arange(len(QUARTERS))
-    for row, color in zip(rows, itertools.cycle([GREY, GREEN, BLUE, RED]), strict=False):
+    for row, (color, mark) in zip(
+        rows, itertools.cycle(zip((GREY, GREEN, BLUE, RED), "os^D", strict=True)), strict=False
+    ):
         held = [100 * share for share in row["coverage_by_quartile"]]
-        axes.plot(places, held, "o-", color=color, linewidth=1.2, markersize=5, label=f"{row['level']:.0%} band")
+        axes.plot(places, held, f"{mark}-", color=color, linewidth=1.2, markersize=5, label=f"{row['level']:.0%} band")
         axes.axhline(100 * row["level"], color=color, linewidth=0.9, linestyle="--")
     axes.set_xticks(places, QUARTERS)
     axes.set(ylabel="% of the days held", ylim=(None, 100.5))
@@ -154,12 +156,12 @@ def learning_curves(metrics: Sequence[Mapping[str, Any]]) -> Picture:
     for place, network in enumerate(networks):
         of_network = [record for record in metrics if record.get("network", 0) == network]
         epochs = [record["epoch"] for record in of_network]
-        for losses, color, label in (
-            ([record["train_loss"] for record in of_network], GREY, "training loss"),
-            ([record["valid"]["loss"] for record in of_network], ORANGE, "validation loss"),
+        for losses, color, style, label in (
+            ([record["train_loss"] for record in of_network], GREY, "--", "training loss"),
+            ([record["valid"]["loss"] for record in of_network], ORANGE, "-", "validation loss"),
         ):
             named = label if place == 0 else None
-            axes.plot(epochs, losses, color=color, linewidth=1.1, marker=".", markersize=3, label=named)
+            axes.plot(epochs, losses, style, color=color, linewidth=1.1, marker=".", markersize=3, label=named)
     axes.set(xlabel="epoch", ylabel="loss")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     above(axes)

@@ -43,7 +43,7 @@ def data_hashes(run: RunFolder) -> dict[str, str]:
     if settings.get("sha256"):
         found[str(settings.get("csv") or "the embedded AAPL")] = settings["sha256"]
     found |= {str(one["csv"]): one["sha256"] for one in settings.get("companions") or ()}
-    code = run.record.get("code")
+    code = settings.get("code")
     return found | ({str(code["file"]): code["sha256"]} if code else {})
 
 
