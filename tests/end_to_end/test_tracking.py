@@ -15,6 +15,7 @@ from tensorboard.plugins import base_plugin
 from tensorboard.plugins.hparams import api_pb2, backend_context, get_experiment, list_session_groups
 
 from trialwise import api
+from trialwise.base.runs import RunFolder
 from trialwise.cli.app import run
 
 MODEL = """
@@ -43,6 +44,14 @@ def study(tmp_path, capsys):
 def logged(capsys, *arguments):
     assert run(["log", *arguments, "--json"]) == 0
     return json.loads(capsys.readouterr().out)
+
+
+def logged_alone(capsys, folder):
+    """The id of MLflow's run, which has no children."""
+    capsys.readouterr()
+    document = logged(capsys, folder, "--mlflow", STORE)["mlflow"]
+    assert document["n_new_trials"] == 0
+    return document["run_id"]
 
 
 def runs_of(client):
@@ -93,6 +102,41 @@ def test_a_study_in_mlflow_has_all_trials_once_and_the_best_not_the_last(study, 
     assert parent.data.metrics["best_value"] == shown["best"]["value"]
     for trial in shown["trials"]:
         assert history(client, children[trial["number"]].info.run_id, "score") == trial["scores"]
+
+
+def test_a_training_in_mlflow_has_its_epochs_and_what_the_test_images_said(capsys):
+    train = ["image", "train", "digits", "--epochs", "2", "--max-params", "4000", "--out", "trained"]
+    assert run(train) == 0
+    first = logged_alone(capsys, "trained")
+    trained = RunFolder.open("trained")
+    client = mlflow.MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db")
+    for name, value in (("train_loss", "train_loss"), ("valid_accuracy", "accuracy")):
+        rows = {row["epoch"]: row.get(value, row["valid"].get(value)) for row in trained.metrics()}
+        assert history(client, first, name) == rows
+    metrics = client.get_run(first).data.metrics
+    assert "test_accuracy" not in metrics
+    assert run(["image", "evaluate", "trained"]) == 0
+    assert logged_alone(capsys, "trained") == first
+    metrics, test = client.get_run(first).data.metrics, RunFolder.open("trained").record["evaluation"]["test"]
+    assert metrics["test_accuracy"] == test["accuracy"]
+    assert [metrics["test_accuracy_low"], metrics["test_accuracy_high"]] == test["ci95"]
+    assert client.get_run(first).data.params["train.network.max_params"] == "4000"
+
+
+def test_a_backtest_in_mlflow_has_every_model_and_each_networks_epochs(tmp_path, capsys):
+    (tmp_path / "quick.toml").write_text("epochs = 2\nhidden_size = 4\n")
+    assert run(["price", "backtest", "--config", "quick.toml", "--out", "priced"]) == 0
+    found = logged_alone(capsys, "priced")
+    backtest, client = RunFolder.open("priced"), mlflow.MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db")
+    metrics = client.get_run(found).data.metrics
+    for row in backtest.result["models"]:
+        assert metrics[f"{row['name']}_rmse_over_naive"] == row["rmse_over_naive"]
+    volatility, bands = backtest.result["volatility"], backtest.result["bands"]
+    assert all(metrics[f"volatility_{row['name']}_qlike_skill"] == row["qlike_skill"] for row in volatility)
+    assert all(metrics[f"band_{100 * row['level']:g}_coverage"] == row["coverage"] for row in bands)
+    first = [row for row in backtest.metrics() if row["network"] == 0]
+    losses = history(client, found, "network 0/train_loss")
+    assert losses == {row["epoch"]: row["train_loss"] for row in first}
 
 
 def test_a_study_in_tensorboard_has_scores_by_epoch_and_a_working_hparams_tab(study, capsys):

@@ -106,5 +106,9 @@ def _numbers(run: RunFolder) -> dict[str, float]:
     )
     if run.kind == "price-backtest":
         for row in result.get("models", ()):
-            found |= {f"{row.get('name', row.get('model'))}_{key}": value for key, value in row.items()}
+            found |= {f"{row['name']}_{key}": value for key, value in row.items()}
+        for row in result.get("volatility", ()):
+            found |= {f"volatility_{row['name']}_{key}": value for key, value in row.items()}
+        for row in result.get("bands", ()):
+            found |= {f"band_{100 * row['level']:g}_{key}": value for key, value in row.items()}
     return {name: value for name, value in found.items() if is_number(value)}
