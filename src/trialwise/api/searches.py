@@ -18,7 +18,7 @@ from trialwise.tuning.driver import StudyPlan
 from trialwise.tuning.earlier_proposals import Proposals
 from trialwise.tuning.goals import check_note, parse_goal
 from trialwise.tuning.rungs import Direction, parse_first_rung
-from trialwise.tuning.samplers import SamplerName, choose_sampler
+from trialwise.tuning.samplers import SamplerChoice, SamplerName, choose_sampler
 from trialwise.tuning.settings import SearchSettings
 from trialwise.tuning.spaces import Space
 from trialwise.tuning.trials import Config
@@ -89,6 +89,12 @@ def _check_first_rung(search: SearchSettings, max_epochs: int) -> None:
 def search_of(run: RunFolder) -> SearchSettings:
     """How the study of a run folder searches."""
     return fill(SearchSettings, run.settings["search"])
+
+
+def sampler_of(search: SearchSettings, tuned: Tunable) -> SamplerChoice:
+    """The sampler of the study of `tuned`, and the reason for it."""
+    has_default = tuned.default is not None
+    return choose_sampler(search.sampler, tuned.space, pruning=tuned.max_epochs > 1, has_default=has_default)
 
 
 def plan_of(

@@ -8,7 +8,7 @@ from trialwise.api.clusters import ray_pool
 from trialwise.api.confirming import confirm_best, folder_of, judge
 from trialwise.api.from_study import beginning_of
 from trialwise.api.runs import Note, Part, Watch, ends_well, finish
-from trialwise.api.searches import end_of, plan_of, search_of
+from trialwise.api.searches import end_of, plan_of, sampler_of, search_of
 from trialwise.api.second_goal import minding, second_goal_document
 from trialwise.api.study_documents import nothing_found, record_of, study_document
 from trialwise.api.study_places import copying_trials, driven_study, write_trials
@@ -20,7 +20,6 @@ from trialwise.tuning.budgets import Spent, used_up
 from trialwise.tuning.confirmation import DEFAULT
 from trialwise.tuning.driver import SECONDS_ATTR, StudyOver, StudyPlan, run_study
 from trialwise.tuning.goals import parse_goal
-from trialwise.tuning.samplers import choose_sampler
 from trialwise.tuning.settings import SearchSettings
 from trialwise.tuning.studies import Study, TrialRecord
 from trialwise.tuning.tasks import Pool
@@ -44,9 +43,7 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
     start = time.perf_counter()
     search = search_of(run)
     beginning = beginning_of(run, search.from_study, tuned.space, tuned.direction, tuned.default)
-    choice = choose_sampler(
-        search.sampler, tuned.space, pruning=tuned.max_epochs > 1, has_default=tuned.default is not None
-    )
+    choice = sampler_of(search, tuned)
     plan = plan_of(search, tuned, run.seed, choice.name, beginning.proposals if beginning else None)
     goal = parse_goal(search.also) if search.also else None
     facts = {
