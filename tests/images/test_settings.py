@@ -24,9 +24,12 @@ def test_what_is_left_open_follows_from_the_data():
     assert resolve(TrainSettings(), n_train=40, image_size=8, channels=1).batch_size == 10
     assert (cifar.learning_rate, digits.learning_rate) == (0.1, 0.03)
     assert first_rung_epochs(cifar, 50_000) == 1
-    assert first_rung_epochs(digits, 1438) == 2
+    assert first_rung_epochs(digits, 1438) == 4
     few = resolve(TrainSettings(epochs=2), n_train=40, image_size=8, channels=1)
     assert first_rung_epochs(few, 40) == 1
+    nine = resolve(TrainSettings(epochs=9), n_train=600, image_size=8, channels=1)
+    assert first_rung_epochs(nine, 600) == 2  # 15 steps an epoch
+    assert first_rung_epochs(nine, 60) == 3
 
 
 def test_batches_are_small_enough_for_2000_steps_down_to_64():

@@ -199,15 +199,18 @@ def epochs_for_tuning(n_train: int) -> int:
 
 
 def first_rung_epochs(settings: TrainSettings, n_train: int) -> int:
-    """The epochs before trials are first compared: as many as make 30 steps, below which all is noise.
+    """The epochs before trials are first compared: a ninth of all, so that there are two rungs before the end.
 
-    At least one, and at most a third of all, so that there is something to save by pruning.
+    More where a ninth is less than 30 steps, below which all is noise, but at most a third. A rung after the first of
+    18 epochs chose the smallest batches, which take the most steps in an epoch and the most time
+    (`docs/lab-notes.md`).
     """
     assert settings.epochs is not None
     assert settings.valid_fraction is not None
     assert settings.batch_size is not None
     steps_per_epoch = max(1, round(n_train * (1 - settings.valid_fraction)) // settings.batch_size)
-    return min(math.ceil(30 / steps_per_epoch), max(1, settings.epochs // 3))
+    enough = max(1, settings.epochs // 9, math.ceil(30 / steps_per_epoch))
+    return min(enough, max(1, settings.epochs // 3))
 
 
 def search_space(settings: TrainSettings, n_train: int) -> dict[str, dict[str, Any]]:
