@@ -38,7 +38,7 @@ VALLEY = Problem(
 def regrets(problem: Problem, peer: str, seed: int, noise: float) -> tuple[list[float], float]:
     """The regret of the best trial after so many evaluations, and CPU seconds."""
     space = distributions(problem.space)
-    choice = choose_sampler("auto", problem.space, pruning=False).name
+    choice = choose_sampler("auto", problem.space, pruning=False, has_default=False).name
     kept = None if peer == "auto" else PEERS[peer](seed)
     sampler = sampler_for_each_trial(choice, seed, deterministic=not noise)
     random = np.random.default_rng(seed)

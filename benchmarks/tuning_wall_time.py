@@ -35,6 +35,7 @@ from trialwise.images.settings import first_rung_epochs, search_space
 from trialwise.training.device import number_format, pick_device
 from trialwise.tuning.budgets import Budget
 from trialwise.tuning.driver import StudyPlan, run_study
+from trialwise.tuning.samplers import choose_sampler
 from trialwise.tuning.spaces import Choice, Float, Int, Parameter, Space, space_from_document
 from trialwise.tuning.studies import Study
 from trialwise.tuning.trials import Trial
@@ -123,7 +124,7 @@ def trialwise(
         max_epochs=epochs,
         first_rung=first_rung,
         direction="maximize",
-        sampler="tpe",
+        sampler=choose_sampler("auto", space, pruning=True, has_default=True).name,
         seed=seed,
     )
     default = {name: flat(objective.settings)[name] for name in space}
