@@ -47,11 +47,14 @@ def test_a_default_that_won_and_a_study_without_one_say_so(run):
     assert winning_chapter(run) == ()
 
 
-def test_what_was_not_made_yet_is_named_with_its_command(run):
+def test_what_was_not_made_yet_is_named_with_its_command(run, tmp_path):
     rows = more_chapter(run).tables[0].rows
     commands = [shlex.split(row[1])[1:3] for row in rows]
     assert commands[:3] == [["image", "evaluate"], ["image", "explain"], ["image", "train"]]
     assert str(FEED_FORWARD_PARAMS) in rows[2][1]
+    wide = {"data": "digits", "train": {"network": {"family": "feed_forward"}}}
+    beside = RunFolder.create("image-train", wide, seed=5, out=tmp_path / "wide")
+    assert len(more_chapter(run, [run, beside]).tables[0].rows) == 2
     run.record["evaluation"] = {"test": {}}
     (run.path / "explain").mkdir()
     (run.path / "explain" / "explanation.json").touch()

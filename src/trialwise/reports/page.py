@@ -31,7 +31,7 @@ def write_report(runs: Sequence[RunFolder], path: Path, *, title: str | None = N
     Raises:
         UserError: A run is of a kind that has no report.
     """
-    sections = named([section(run) for run in runs], runs)
+    sections = named([section(run, runs) for run in runs], runs)
     compared = comparisons(runs)
     style, script = _part("report.css"), _part("report.js")
     page = _TEMPLATES.get_template("report.html").render(

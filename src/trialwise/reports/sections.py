@@ -1,7 +1,7 @@
 """What a page says of each kind of run, from its folder alone."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trialwise.base.errors import UserError
@@ -18,23 +18,25 @@ from trialwise.reports.verdicts import verdict
 from trialwise.reports.winning import more_chapter, use_tables
 
 
-def section(run: RunFolder) -> Section:
-    """The section on a run.
+def section(run: RunFolder, beside: Sequence[RunFolder] = ()) -> Section:
+    """The section on a run, on a page with the runs `beside`.
 
     Raises:
         UserError: Nothing is known of this kind of run.
     """
     if run.kind not in _BUILDERS:
         raise UserError(f"{run.path}: no report is known for a run of kind {run.kind!r}")
+    more: tuple[Chapter, ...] = ()
     if "verdict" not in run.result:
         built = unfinished_section(run)
     else:
         built = _BUILDERS[run.kind](run)
+        more = (more_chapter(run, beside),) if run.kind in ("image-train", "image-tune") else ()
         if run.record["status"] != "complete":
             built = dataclasses.replace(built, title=f"{built.title} ({run.record['status']})")
     chapters = tuple(
         chapter
-        for chapter in (*built.chapters, settings_chapter(run))
+        for chapter in (*built.chapters, *more, settings_chapter(run))
         if chapter.sentences or chapter.tables or chapter.pictures
     )
     return dataclasses.replace(built, chapters=chapters, repeat=repeat_facts(run))
@@ -58,7 +60,6 @@ def _image_train(run: RunFolder) -> Section:
             Chapter(heading="Epoch by epoch", pictures=_learning_curves(run)),
             *evaluation_chapters(run),
             *explained(run),
-            more_chapter(run),
         ),
         notes=_data_notes(result["data"]),
     )
@@ -98,7 +99,7 @@ def _image_tune(run: RunFolder) -> Section:
         data["name"],
         facts=_data_facts(data),
         learning=_learning_curves(run),
-        test=(*evaluation_chapters(run), *explained(run), more_chapter(run)),
+        test=(*evaluation_chapters(run), *explained(run)),
         notes=_data_notes(data),
     )
 

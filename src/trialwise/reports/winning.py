@@ -1,7 +1,7 @@
 """What won: how it differs from the default, where it lies, and the commands that use it."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trialwise.base.runs import RunFolder
@@ -85,8 +85,8 @@ def _commands(run: RunFolder) -> tuple[tuple[str, str], ...]:
     return ()
 
 
-def more_chapter(run: RunFolder) -> Chapter:
-    """What can still be found out about a classifier, and the commands that put it on this page."""
+def more_chapter(run: RunFolder, beside: Sequence[RunFolder] = ()) -> Chapter:
+    """What can still be found out about a classifier, and the commands that put it on the page with those `beside`."""
     place, settings = str(run.path), run.settings
     rows: list[tuple[str, str]] = []
     if not run.record.get("evaluation"):
@@ -95,7 +95,7 @@ def more_chapter(run: RunFolder) -> Chapter:
     if not (run.path / "explain" / "explanation.json").exists():
         words = "filters, feature maps, Grad-CAM and the worst mistakes"
         rows.append((words, command("image", "explain", place)))
-    if "train" in settings and settings["train"]["network"]["family"] != "feed_forward":
+    if not any(one.settings["train"]["network"]["family"] == "feed_forward" for one in (run, *_classifiers(beside))):
         wide = ("--max-params", FEED_FORWARD_PARAMS, "--set", "family=feed_forward", "--set", "optimizer=adamw")
         net = f"{place}-feed-forward"
         train = command("image", "train", *_images(settings), *wide, "--seed", run.seed, "--out", net)
@@ -103,6 +103,10 @@ def more_chapter(run: RunFolder) -> Chapter:
         rows.append(("... and see the two side by side", command("report", place, net)))
     table = Table(caption="What this page can still show", head=("what", "command"), rows=tuple(rows))
     return Chapter(heading="More to find out", tables=(table,) if rows else ())
+
+
+def _classifiers(runs: Sequence[RunFolder]) -> list[RunFolder]:
+    return [run for run in runs if run.kind in ("image-train", "image-tune")]
 
 
 def _images(settings: Mapping[str, Any]) -> tuple[str, ...]:
