@@ -173,7 +173,8 @@ def test_a_thousand_classes_have_a_table_and_no_matrix(chapters):
 
 
 def test_names_of_classes_are_escaped_on_the_page(tmp_path):
-    run = RunFolder.create("image-train", {}, seed=0, out=tmp_path / "run")
+    settings = {"data": "x", "train": {"network": {"family": "residual"}}}
+    run = RunFolder.create("image-train", settings, seed=0, out=tmp_path / "run")
     data = {"name": "x", "classes": CLASSES, "width": 8, "height": 8, "channels": 3, "n_train": 9, "n_test": 60}
     run.finish(
         {
