@@ -169,7 +169,7 @@ table(["network", "parameters", "multiply-adds an image", "training", "test accu
 
 # %%
 names = list(trained)
-print(api.compare([trained[names[1]].path, trained[names[2]].path])["verdict"])
+print(api.compare([trained[name].path.name for name in names[1:]])["verdict"])
 
 # %% [markdown]
 # ## 2.2 What dropout, BatchNorm, residual connections, L2 and augmentation are worth
