@@ -145,8 +145,9 @@ def desk(desk_folder, monkeypatch):
     monkeypatch.delenv("TRIALWISE_RUNS_DIR")
     monkeypatch.setenv("TRIALWISE_CACHE_DIR", str(folder / "cache"))
     # Trials run here: starting processes takes longer than these trials do, and has tests of its own.
-    for verb in ("trialwise.api.tuning", "trialwise.api.images.ablation"):
-        monkeypatch.setattr(f"{verb}.ProcessPool", lambda objective, n_workers: InlinePool(objective))
+    monkeypatch.setattr(
+        "trialwise.api.local_workers.ProcessPool", lambda objective, n_workers, **gpus: InlinePool(objective)
+    )
     return desk
 
 

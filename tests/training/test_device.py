@@ -13,6 +13,7 @@ from trialwise.training.device import (
     pick_device,
     threads,
     usable_cores,
+    visible_gpus,
 )
 
 RIGHT = [torch.ones(10), torch.arange(10.0)]
@@ -86,3 +87,23 @@ print(after[-1] - after[19])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 12_000
+
+
+@pytest.mark.parametrize(
+    ("named", "n_of_torch", "expected"),
+    [
+        (None, 0, []),
+        (None, 2, ["0", "1"]),
+        ("", 0, []),
+        ("3,1", 2, ["3", "1"]),
+        ("1,-1,0", 1, ["1"]),  # CUDA stops at the first that it does not know
+        ("MIG-GPU-1f/1/0", 1, ["MIG-GPU-1f/1/0"]),
+    ],
+)
+def test_gpus_are_named_as_the_environment_names_them(named, n_of_torch, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: n_of_torch)
+    if named is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert visible_gpus() == expected

@@ -148,3 +148,46 @@ def test_an_objective_that_ends_early_fails(tmp_path):
     messages = list(run_task(short, task(tmp_path, 1)))
     assert messages[0] == Begun(number=1)
     assert messages[-1].reason == "the objective ended after 2 of 3 epochs"
+
+
+@dataclasses.dataclass
+class Seeing:
+    """Puts on record which GPU its process sees, and dies once where the configuration says so."""
+
+    def __call__(self, config, trial):
+        trial.folder.mkdir(parents=True, exist_ok=True)
+        trial.notes["gpu"] = os.environ.get("CUDA_VISIBLE_DEVICES")
+        for epoch in trial.remaining_epochs():
+            if config.get("dies") and not (trial.folder / "died").exists():
+                (trial.folder / "died").touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(0.1)  # so that both processes are busy at once
+            yield float(epoch)
+
+
+def test_each_process_sees_its_own_gpu_and_so_does_the_one_in_its_place(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    tasks = [
+        Task(
+            trial=Trial(number=n, seed=0, max_epochs=1, folder=tmp_path / str(n)), config={"dies": n < 2}, until_epoch=1
+        )
+        for n in range(2)
+    ]
+    seen, lost = [], 0
+    with closing(ProcessPool(Seeing(), 2, gpus=["5", "7"])) as pool:
+        for _ in range(2):  # every process is killed at its first task
+            for message in run_all(pool, tasks):
+                lost += isinstance(message, Failure) and message.lost
+                if isinstance(message, Score):
+                    seen.append(message.notes["gpu"])
+    assert lost == 2
+    assert sorted(seen) == ["5", "7"]
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "5,7"
+
+
+def test_without_gpus_a_process_sees_what_this_one_does(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "none of them")
+    task = Task(trial=Trial(number=0, seed=0, max_epochs=1, folder=tmp_path / "0"), config={}, until_epoch=1)
+    with closing(ProcessPool(Seeing(), 1)) as pool:
+        scores = [message for message in run_all(pool, [task]) if isinstance(message, Score)]
+    assert [score.notes["gpu"] for score in scores] == ["none of them"]

@@ -7,6 +7,7 @@ from typing import Any
 from trialwise.api.clusters import checked_cluster
 from trialwise.api.confirming import StudyEnd
 from trialwise.api.from_study import learnt
+from trialwise.api.local_workers import checked_places
 from trialwise.api.study_places import checked_storage
 from trialwise.api.tunable import Tunable
 from trialwise.base.errors import UserError
@@ -35,11 +36,13 @@ def search_record(search: Search, *, trials: int) -> dict[str, Any]:
         trials: As many where the caller named no number and no other end.
 
     Raises:
-        UserError: An unknown name or a bad value.
+        UserError: An unknown name or a bad value, or no room for a trial on this machine's GPUs.
     """
     given = search if isinstance(search, SearchSettings) else fill(SearchSettings, search or {})
     known = given.trials or (None if given.has_end() else trials)
     checked_cluster(given.cluster)
+    if given.cluster.ray is None and given.cluster.gpus_per_trial:
+        checked_places(given.workers, given.cluster.gpus_per_trial)
     return dataclasses.asdict(dataclasses.replace(given, trials=known, storage=checked_storage(given.storage)))
 
 

@@ -26,6 +26,7 @@ class Tunable:
         default: The untuned configuration, tried first.
         deterministic: Whether one configuration is known to give one score always.
         in_process: Whether trials run here, one after the other, and not in processes of their own.
+        on_gpu: Whether trials compute on a GPU where there is one, so that the GPUs and not the cores set how many run.
         code: The folder from which the user's own modules are imported; they are sent to the nodes of a cluster.
         facts: What the result should say beside the trials.
         keep: Called with the winner at the end, and the folder that it left behind (None where that is gone), to put
@@ -43,6 +44,7 @@ class Tunable:
     default: Config | None = None
     deterministic: bool = False
     in_process: bool = False
+    on_gpu: bool = False
     code: Path | None = None
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     keep: Callable[[RunFolder, TrialRecord, Path | None], None] | None = None

@@ -7,6 +7,7 @@ from typing import Any
 from trialwise.api.clusters import ray_pool
 from trialwise.api.confirming import confirm_best, folder_of, judge
 from trialwise.api.from_study import beginning_of
+from trialwise.api.local_workers import local_pool
 from trialwise.api.runs import Note, Part, Watch, ends_well, finish
 from trialwise.api.searches import end_of, plan_of, sampler_of, search_of
 from trialwise.api.second_goal import minding, second_goal_document
@@ -24,7 +25,7 @@ from trialwise.tuning.settings import SearchSettings
 from trialwise.tuning.studies import Study, TrialRecord
 from trialwise.tuning.tasks import Pool
 from trialwise.tuning.winner import best_record
-from trialwise.tuning.workers import InlinePool, ProcessPool
+from trialwise.tuning.workers import InlinePool
 
 
 def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
@@ -136,13 +137,13 @@ def _keep(run: RunFolder, records: list[TrialRecord], belief: Belief, tuned: Tun
 def _pool(run: RunFolder, search: SearchSettings, tuned: Tunable, watch: Watch) -> Pool:
     if search.cluster.ray is not None:
         return ray_pool(run, search, tuned.objective, tuned.code, watch)
-    if tuned.in_process and search.trial_minutes is None:  # what hangs in this process could not be ended
+    own_process = search.trial_minutes is not None or search.cluster.gpus_per_trial  # to end it, to choose its GPU
+    if tuned.in_process and not own_process:
         return InlinePool(tuned.objective)
-    n_workers = 1 if tuned.in_process else search.workers or _free_cores()
-    return ProcessPool(tuned.objective, min(n_workers, search.trials or n_workers))
-
-
-def _free_cores() -> int:
-    from trialwise.training.device import free_cores  # here: torch takes a second to load, and functions need none
-
-    return free_cores()
+    return local_pool(
+        tuned.objective,
+        workers=1 if tuned.in_process else search.workers,
+        n_tasks=search.trials,
+        gpus_per_trial=search.cluster.gpus_per_trial,
+        on_gpu=tuned.on_gpu,
+    )

@@ -26,6 +26,13 @@ def pick_device() -> torch.device:
     return torch.device("cpu")
 
 
+def visible_gpus() -> list[str]:
+    """What CUDA_VISIBLE_DEVICES calls each CUDA GPU that this process may use; CUDA itself is not started."""
+    n = torch.cuda.device_count()
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return [str(index) for index in range(n)] if named is None else named.split(",")[:n]
+
+
 def usable_cores() -> int:
     """The number of cores this process may use: its affinity, cut by a container's quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -17,7 +17,8 @@ class ClusterSettings:
         ray: Run the trials on the Ray cluster at this address: auto for the one of this machine, HOST:6379 from one of
             its nodes, ray://HOST:10001 from anywhere.
         cpus_per_trial: Processors of one trial, and its threads.
-        gpus_per_trial: GPUs of one trial; 0.5 for two trials on each.
+        gpus_per_trial: GPUs of one trial, with Ray or without; 0.5 for two trials on each. Left out without Ray, a
+            trial sees one GPU, and as many images' trials run at once as there are GPUs.
         checkpoints: Where trials' checkpoints are kept: a folder that all nodes see, or a URL for fsspec, e.g.
             s3://bucket/folder; left out, the run folder, which all nodes must then see.
     """
@@ -38,10 +39,8 @@ class ClusterSettings:
         gpus = self.gpus_per_trial
         if not 0 <= gpus < float("inf") or (gpus > 1 and gpus != int(gpus)):
             raise UserError(f"--gpus-per-trial: expected a share of one GPU or a whole number, got {gpus:g}")
-        if self.ray is None and (self.cpus_per_trial > 1 or gpus or self.checkpoints is not None):
-            raise UserError(
-                "--cpus-per-trial, --gpus-per-trial and --checkpoints are for a Ray cluster", hint="--ray auto"
-            )
+        if self.ray is None and (self.cpus_per_trial > 1 or self.checkpoints is not None):
+            raise UserError("--cpus-per-trial and --checkpoints are for a Ray cluster", hint="--ray auto")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

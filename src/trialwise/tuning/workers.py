@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -62,12 +62,22 @@ class ProcessPool:
 
     A process that dies (killed, out of memory) is replaced; its trial fails with `lost`, so that the driver may
     start it again from its checkpoint. Ctrl-C is left to this process: the workers ignore it and are stopped here.
+
+    Args:
+        objective: What gives a configuration its scores.
+        n_workers: How many.
+        gpus: What the processes see as CUDA_VISIBLE_DEVICES, in turn; none leaves it as it is.
+        gpu_memory: The share of its GPU's memory that PyTorch hands out in a process.
     """
 
-    def __init__(self, objective: Objective, n_workers: int) -> None:
+    def __init__(
+        self, objective: Objective, n_workers: int, *, gpus: Sequence[str] = (), gpu_memory: float = 1.0
+    ) -> None:
         self.capacity = n_workers
         self._objective = objective
-        self._workers = [_Worker(objective) for _ in range(n_workers)]
+        self._gpu_memory = gpu_memory
+        seen = [gpus[place % len(gpus)] if gpus else None for place in range(n_workers)]
+        self._workers = [_Worker(objective, gpu, gpu_memory) for gpu in seen]
         self._unread: deque[Message] = deque()
         self._works = False  # whether any process came so far as to begin a task
 
@@ -112,7 +122,7 @@ class ProcessPool:
 
     def _replace(self, worker: "_Worker") -> "_Worker":
         worker.stop()
-        new = _Worker(self._objective)
+        new = _Worker(self._objective, worker.gpu, self._gpu_memory)
         self._workers[self._workers.index(worker)] = new
         return new
 
@@ -128,13 +138,14 @@ def _no_worker_starts(failure: Failure) -> WorkError:
 class _Worker:
     """One spawned process, its pipe and the task it is on."""
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective, gpu: str | None, gpu_memory: float) -> None:
+        self.gpu = gpu
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.task: Task | None = None
         self._n_out_of_memory = _kernel_out_of_memory_kills()
-        self._process = context.Process(target=_serve, args=(theirs, objective), daemon=True)
-        with _worker_surroundings():
+        self._process = context.Process(target=_serve, args=(theirs, objective, gpu_memory), daemon=True)
+        with _worker_surroundings(gpu):
             self._process.start()
         theirs.close()
 
@@ -189,12 +200,13 @@ def _kernel_out_of_memory_kills() -> int:
 
 
 @contextmanager
-def _worker_surroundings() -> Iterator[None]:
-    """What a process started in this block inherits: one thread for every library, and deafness to Ctrl-C."""
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
+def _worker_surroundings(gpu: str | None) -> Iterator[None]:
+    """What a process started in this block inherits: one thread for every library, its GPU, and deafness to Ctrl-C."""
+    changes = ONE_THREAD if gpu is None else ONE_THREAD | {"CUDA_VISIBLE_DEVICES": gpu}
+    before = {name: os.environ.get(name) for name in changes}
     is_main = threading.current_thread() is threading.main_thread()  # only there can a signal's handler be changed
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if is_main else None
-    os.environ.update(ONE_THREAD)
+    os.environ.update(changes)
     try:
         yield
     finally:
@@ -207,12 +219,14 @@ def _worker_surroundings() -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
 
 
-def _serve(connection: Connection, objective: Objective) -> None:
+def _serve(connection: Connection, objective: Objective, gpu_memory: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_the_driver, daemon=True).start()
     import torch  # here, so that the driver's own process need not load it
 
     torch.set_num_threads(1)
+    if gpu_memory < 1 and torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(gpu_memory)  # what asks for more fails, and not its neighbour
     with suppress(EOFError, ConnectionError):
         while True:
             task = connection.recv()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trialwise.api.images.data import data_and_settings, data_document, run_record
+from trialwise.api.local_workers import local_pool
 from trialwise.api.runs import Part, Watch, ends_well, finish, unwatched
 from trialwise.base.errors import WorkError
 from trialwise.base.runs import RunFolder, check_out
@@ -19,12 +20,11 @@ from trialwise.images.objective import ImageObjective
 from trialwise.images.recipes import RecipeName
 from trialwise.images.settings import TrainSettings
 from trialwise.images.train import network_for
-from trialwise.training.device import free_cores, number_format, pick_device
+from trialwise.training.device import number_format, pick_device
 from trialwise.tuning.driver import TrialEvent
 from trialwise.tuning.task_lists import run_all
 from trialwise.tuning.tasks import Failure, Pool, Score, Task
 from trialwise.tuning.trials import Trial
-from trialwise.tuning.workers import ProcessPool
 
 BASE = "everything"
 
@@ -49,7 +49,7 @@ def ablate(
         settings: Changes to the recipe; "epochs" is the length of each training.
         seeds: Trainings of each kind; differences are taken between trainings of the same seed.
         seed: The first seed.
-        workers: Processes of one thread each; by default the free cores.
+        workers: Processes of one thread each; by default the free cores, or on GPUs one a GPU.
         data_dir: See `train`.
         out: The run folder to make.
         watch: See `Watch`.
@@ -73,13 +73,12 @@ def ablate(
     dtype = str(number_format(pick_device()).dtype).removeprefix("torch.")
     objective = ImageObjective(prepared=prepared, settings=chosen.settings, split_seed=seed, dtype=dtype)
     tasks = _tasks(run, chosen.settings, varied, seeds)
-    n_workers = min(workers or free_cores(), len(tasks))
     watch(Part(name=f"ablate on {prepared.description.name}", total=len(tasks)))
     accuracy: dict[int, float] = {}
     interrupted = False
     with ends_well(run):
         try:
-            with closing(ProcessPool(objective, n_workers)) as pool:
+            with closing(local_pool(objective, workers=workers, n_tasks=len(tasks), on_gpu=True)) as pool:
                 _collect(pool, tasks, accuracy, watch)
         except KeyboardInterrupt:
             interrupted = True

@@ -111,6 +111,7 @@ def _continue_tune_images(run: RunFolder, prepared: Prepared, watch: Watch) -> R
             "device": str(pick_device()),
             "number_format": run.settings["number_format"],
         },
+        on_gpu=True,
         keep=lambda run, best, folder: _keep_winner(run, best, folder, settings, prepared),
         keep_default=_keep_default,
     )
