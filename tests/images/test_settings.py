@@ -23,6 +23,10 @@ def test_what_is_left_open_follows_from_the_data():
     assert (digits.epochs, digits.augment.shift, digits.augment.flip, digits.valid_fraction) == (40, 1, "off", 0.2)
     assert resolve(TrainSettings(), n_train=40, image_size=8, channels=1).batch_size == 10
     assert (cifar.learning_rate, digits.learning_rate) == (0.1, 0.03)
+    small = {
+        name: resolve(settings(optimizer=name), n_train=9_999, image_size=32, channels=3) for name in ("muon", "sgd")
+    }
+    assert (small["muon"].learning_rate, small["sgd"].learning_rate) == (0.15, 0.1)
     assert first_rung_epochs(cifar, 50_000) == 1
     assert first_rung_epochs(digits, 1438) == 4
     few = resolve(TrainSettings(epochs=2), n_train=40, image_size=8, channels=1)
