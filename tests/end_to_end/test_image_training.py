@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,8 +12,9 @@ import pytest
 from safetensors.torch import load_file
 
 from trialwise import api
-from trialwise.base.errors import UserError
+from trialwise.base.errors import Interrupted, UserError
 from trialwise.cli.app import run
+from trialwise.tuning.studies import exclusive
 
 
 @pytest.fixture
@@ -131,3 +133,53 @@ def test_only_a_training_is_gone_on_with(tmp_path, capsys):
     assert run(["optimize", "--trials", "2", "--out", str(tmp_path / "study")]) == 0
     assert run(["image", "resume", str(tmp_path / "study")]) == 2
     assert "is a run of optimize: expected one of image train" in capsys.readouterr().err
+
+
+def test_a_training_that_goes_on_forgets_the_test_of_its_earlier_weights(colours, tmp_path, monkeypatch, capsys):
+    def stop(event):
+        if getattr(event, "epoch", None) == 2:
+            raise KeyboardInterrupt
+
+    settings = {"max_params": 8000, "epochs": 4}
+    with pytest.raises(Interrupted):
+        api.train(str(colours), settings=settings, n_threads=1, out=tmp_path / "run", watch=stop)
+    assert api.evaluate(tmp_path / "run")["times_opened"] == 1
+    resumed = api.resume_training(tmp_path / "run")
+    assert "test images" not in resumed.result["verdict"] or "not read" in resumed.result["verdict"]
+    assert resumed.record["evaluation"] is None
+    assert not (tmp_path / "run" / "test_predictions.npz").exists()
+    assert api.evaluate(tmp_path / "run")["times_opened"] == 2
+
+
+def test_images_that_an_earlier_model_was_trained_on_are_no_test(tmp_path, write_images, capsys):
+    pets = write_images(tmp_path / "pets", {"cat": 40, "dog": 40})
+    first = api.train(str(pets), settings={"max_params": 8000, "epochs": 1}, seed=3, n_threads=1, out=tmp_path / "a")
+    same = api.train(str(pets), settings={"epochs": 1}, start_from=first, seed=4, n_threads=1, out=tmp_path / "b")
+    assert same.settings["split_seed"] == 3
+    assert api.evaluate(same)["test"]["n_seen_in_training"] == 0
+    write_images(pets / "new", {"cat": 40, "dog": 40})
+    for image in (pets / "new").glob("*/*.png"):
+        image.rename(pets / image.parent.name / f"new-{image.name}")
+    shutil.rmtree(pets / "new")
+    notes = []
+    more = api.train(
+        str(pets), settings={"epochs": 1}, start_from=first, n_threads=1, out=tmp_path / "c",
+        watch=lambda event: notes.append(getattr(event, "text", "")),
+    )  # fmt: skip
+    assert any("validation images are among those of" in note for note in notes)
+    found = api.evaluate(more)["test"]
+    assert found["n_seen_in_training"] > 0
+    assert found["n"] + found["n_seen_in_training"] == more.result["data"]["n_test"]
+
+
+def test_data_in_the_home_folder_is_found_again(colours, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run = api.train("~/colours", settings={"max_params": 8000, "epochs": 1}, n_threads=1, out=tmp_path / "run")
+    assert run.settings["data"] == str(tmp_path / "colours")
+    assert api.evaluate(run)["test"]["n"]
+
+
+def test_nothing_is_evaluated_while_it_is_worked_on(colours, tmp_path):
+    run = api.train(str(colours), settings={"max_params": 8000, "epochs": 1}, n_threads=1, out=tmp_path / "run")
+    with exclusive(run.path), pytest.raises(UserError, match="is running now"):
+        api.evaluate(run)

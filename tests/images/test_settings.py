@@ -108,3 +108,9 @@ def test_the_default_lies_in_the_space(n_train):
 
 def test_full_trials_are_shorter_on_more_images():
     assert [epochs_for_tuning(n) for n in (1_000, 20_000, 50_000)] == [27, 15, 6]
+
+
+def test_a_shift_leaves_something_of_the_image():
+    with pytest.raises(UserError, match="--shift 8: expected less than 8"):
+        resolve(settings(shift=8), n_train=100, image_size=8, channels=1)
+    assert resolve(settings(shift=7), n_train=100, image_size=8, channels=1).augment.shift == 7

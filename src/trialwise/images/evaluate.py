@@ -59,6 +59,7 @@ def evaluate(
     tta: bool,
     robustness: bool = False,
     trained_on: NDArray[np.uint8] | None = None,
+    only_test: bool = False,
     train: Rows | None = None,
     valid: ValidPredictions | None = None,
     progress: Progress = _unwatched,
@@ -70,8 +71,10 @@ def evaluate(
         prepared: The model's own data, or other data of the same classes.
         tta: Whether to give, beside the plain accuracy, the one averaged over each image moved and mirrored.
         robustness: Whether to give the accuracy on corrupted images too.
-        trained_on: For other data: the digests (N, 8) of the rows that the model was trained on. The test is then
-            the data's test folder, or all of it where it has none, without pictures that are among these rows.
+        trained_on: For other data, and for a model that went on from another: the digests (N, 8) of the rows that the
+            model was trained on, which are left out of the test. The test is then the data's test folder, or all of
+            it where it has none.
+        only_test: Test on the data's own test rows in any case.
         train: The model's own training rows, validation rows included, to look for near-duplicates among them; None
             where they are gone.
         valid: What the model said of its validation rows, to look for label errors among them.
@@ -90,7 +93,10 @@ def evaluate(
         raise UserError("--tta averages over mirror images, and this model was trained without flips")
     check_fit(saved, prepared.description)
     channels = saved.architecture.channels
-    rows, n_seen = (open_test(prepared), 0) if trained_on is None else _unseen_rows(prepared, trained_on, channels)
+    parts = [open_test(prepared)]
+    if trained_on is not None and not only_test and prepared.description.test_origin == "split off":
+        parts.append(open_train(prepared))
+    rows, n_seen = (parts[0], 0) if trained_on is None else _unseen_rows(parts, prepared, trained_on, channels)
     device = saved.mean.device
     images_NHWC = as_tensor(rows.images_NHWC).to(device)
     labels_N = np.asarray(rows.labels_N)
@@ -168,11 +174,10 @@ def check_fit(saved: SavedModel, data: DataDescription) -> None:
         )
 
 
-def _unseen_rows(other: Prepared, trained_on: NDArray[np.uint8], channels: int) -> tuple[Rows, int]:
-    """The rows of other data to test on, without those that were trained on, and how many those are."""
-    parts = [open_test(other)]
-    if other.description.test_origin == "split off":
-        parts.append(open_train(other))
+def _unseen_rows(
+    parts: list[Rows], prepared: Prepared, trained_on: NDArray[np.uint8], channels: int
+) -> tuple[Rows, int]:
+    """The rows without those that were trained on, and how many those are."""
     images_NHWC = np.concatenate([part.images_NHWC for part in parts])
     labels_N = np.concatenate([part.labels_N for part in parts])
     # A grey picture is a colour picture too, and may have been trained on as one.
@@ -180,7 +185,7 @@ def _unseen_rows(other: Prepared, trained_on: NDArray[np.uint8], channels: int) 
     seen = {digest.tobytes() for digest in trained_on}
     is_new_N = np.array([digest not in seen for digest in picture_digests(images_NHWC)])
     if not is_new_N.any():
-        raise UserError(f"every image of {other.description.name} is among those the model was trained on")
+        raise UserError(f"every image of {prepared.description.name} is among those the model was trained on")
     files = [file for part in parts for file in part.files]
     new = Rows(
         images_NHWC=images_NHWC[is_new_N],

@@ -148,7 +148,13 @@ def resolve(settings: TrainSettings, *, n_train: int, image_size: int, channels:
     a quarter of the rows, so that the smallest folders still take several steps an epoch. The learning rate: see
     `_learning_rate`. Shift and cutout: gentle in short runs, which do not see an image often enough to learn it by
     heart, for small networks, which gained nothing by more, and on small sets, for which nothing else was measured.
+
+    Raises:
+        UserError: A shift leaves nothing of the image.
     """
+    given_shift = settings.augment.shift
+    if given_shift is not None and given_shift >= image_size:
+        raise UserError(f"--shift {given_shift}: expected less than {image_size}, the pixels of a side")
     epochs = settings.epochs or min(40, max(10, round(IMAGES_IN_SHORT_RUN / n_train)))
     valid_fraction = settings.valid_fraction or (0.1 if n_train >= LARGE else 0.2)
     batch_size = max(2, min(settings.batch_size or _batch_size(n_train, epochs), n_train // 4))
@@ -159,7 +165,7 @@ def resolve(settings: TrainSettings, *, n_train: int, image_size: int, channels:
         is_mirrored = flip == "on" and network.family == "residual" and not network.separable
         network = dataclasses.replace(network, mirrored="on" if is_mirrored else "off")
     is_long = epochs >= LONG and n_train >= LARGE and network.max_params >= ROOMY
-    shift = augment.shift if augment.shift is not None else max(1, image_size // (8 if is_long else 16))
+    shift = given_shift if given_shift is not None else max(1, image_size // (8 if is_long else 16))
     cutout = augment.cutout if augment.cutout is not None else (3 * image_size // 8 if is_long else 0)
     return dataclasses.replace(
         settings,

@@ -217,7 +217,7 @@ def exclusive(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise UserError(
-                f"the study in {folder} is running now", hint="wait for it, or stop it with Ctrl-C"
+                f"the work in {folder} is running now", hint="wait for it, or stop it with Ctrl-C"
             ) from None
         # A driver that was killed while it wrote leaves Optuna's own lock and half a line behind.
         (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)

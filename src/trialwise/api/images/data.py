@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trialwise.api.runs import Stage, Watch
 from trialwise.base.errors import UserError
@@ -135,14 +136,15 @@ def prepare_data(data: str, data_dir: Path | None, image_size: int | None, watch
     def progress(done: int, total: int | None) -> None:
         watch(Stage(name="reading images", done=done, total=total))
 
+    data_dir = data_dir.expanduser() if data_dir else None
     return prepare(find_source(data, data_dir=data_dir), image_size=image_size, progress=progress)
 
 
 def run_record(data: str, data_dir: Path | None, settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
     """What a run folder records of the data and the settings, enough to find both again."""
     return {
-        "data": data if data in NAMES else str(Path(data).absolute()),
-        "data_dir": str(data_dir.absolute()) if data_dir else None,
+        "data": data if data in NAMES else str(Path(data).expanduser().absolute()),
+        "data_dir": str(data_dir.expanduser().absolute()) if data_dir else None,
         "content_sha256": prepared.description.content_sha256,
         "train": dataclasses.asdict(settings),
     }
@@ -164,8 +166,22 @@ def data_document(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def save_trained_on(prepared: Prepared, folder: Path) -> None:
-    """Keep digests of the rows trained on, by which other data can be told to be really other."""
+def save_trained_on(prepared: Prepared, folder: Path, earlier: Path | None = None) -> None:
+    """Keep digests of the rows trained on, by which other data can be told to be really other.
+
+    Args:
+        prepared: The data.
+        folder: The run folder.
+        earlier: The run folder whose model was gone on from: its rows were trained on too.
+    """
     digests = picture_digests(open_train(prepared).images_NHWC)
+    digests_N8 = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), -1)
+    if earlier is not None:
+        digests_N8 = np.unique(np.concatenate([digests_N8, trained_on(earlier)]), axis=0)
     with replacing(folder / TRAINED_ON) as partial, partial.open("wb") as file:
-        np.save(file, np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), -1))
+        np.save(file, digests_N8)
+
+
+def trained_on(folder: Path) -> NDArray[np.uint8]:
+    """The digests (N, 8) of the rows that the model in a run folder was trained on, those before it included."""
+    return np.load(folder / TRAINED_ON, allow_pickle=False)

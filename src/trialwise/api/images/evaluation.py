@@ -4,9 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from trialwise.api.images.data import TRAINED_ON, data_document, prepare_data, prepared_again
+from trialwise.api.images.data import data_document, prepare_data, prepared_again, trained_on
 from trialwise.api.runs import Stage, Watch, unwatched, write_page
 from trialwise.base.arrays import save_arrays
 from trialwise.base.errors import UserError
@@ -21,6 +19,7 @@ from trialwise.images.store import Prepared, Rows, open_train
 from trialwise.reports.verdicts import verdict
 from trialwise.statistics.comparisons import compare_accuracies
 from trialwise.training.device import free_cores, pick_device, threads
+from trialwise.tuning.studies import exclusive
 
 
 def evaluate(
@@ -53,17 +52,35 @@ def evaluate(
         fresh one.
 
     Raises:
-        UserError: The run holds no image model, the data does not fit it, or it is not what it was.
+        UserError: The run holds no image model, the data does not fit it, or it is not what it was; or its study is
+            running now.
     """
     check_out(out)
     run = open_classifier(run)
+    with exclusive(run.path):  # a study that goes on meanwhile would put its own record over this one's
+        run.record = RunFolder.open(run.path).record  # of one that came to its end just before
+        return _measured(run, data, data_dir, tta=tta, robustness=robustness, out=out, watch=watch)
+
+
+def _measured(
+    run: RunFolder,
+    data: str | None,
+    data_dir: Path | None,
+    *,
+    tta: bool,
+    robustness: bool,
+    out: Path | None,
+    watch: Watch,
+) -> dict[str, Any]:
     saved = load_model(run.path, pick_device())
     own = data is None
     if data is None:
-        prepared, trained_on = prepared_again(run, watch), None
+        prepared = prepared_again(run, watch)
+        # What is a test row now may have been a training row of the model that this one went on from.
+        seen = trained_on(run.path) if run.settings.get("start_from") else None
     else:
         prepared = prepare_data(data, data_dir, saved.architecture.image_size, watch)
-        trained_on = np.load(run.path / TRAINED_ON, allow_pickle=False)
+        seen = trained_on(run.path)
     times_opened = _count_opening(run)
     with threads(free_cores()):
         found = evaluate_on_test(
@@ -71,7 +88,8 @@ def evaluate(
             prepared,
             tta=tta,
             robustness=robustness,
-            trained_on=trained_on,
+            trained_on=seen,
+            only_test=own,
             train=open_train(prepared) if own else _own_training_rows(run, watch),
             valid=load_valid(run.path) if own else None,
             progress=lambda step, done, total: watch(Stage(name=step, done=done, total=total)),
@@ -88,11 +106,11 @@ def evaluate(
         "times_opened": times_opened,
         "valid": {"accuracy": _valid_accuracy(run)},
     }
-    document["verdict"] = verdict(run.kind, run.result, document)
-    if own:
-        document["report"] = f"{run.label}/report.html"
-        _keep(run, found, document)
+    document |= {"verdict": verdict(run.kind, run.result, document)}
+    document |= {"report": f"{run.label}/report.html"} if own else {}
     write_json((out or run.path) / ("evaluation.json" if own else "evaluation-elsewhere.json"), document)
+    if own:
+        _keep(run, found, document)
     return document
 
 

@@ -107,7 +107,10 @@ def _judged(
     if not given or (len(given) == 1 and _is_same(given[0], data)):
         prepared = prepared_again(run, watch)
         judged = judge_validation_rows(
-            predictor, prepared, valid_fraction=run.settings["train"]["valid_fraction"], split_seed=run.seed
+            predictor,
+            prepared,
+            valid_fraction=run.settings["train"]["valid_fraction"],
+            split_seed=run.settings.get("split_seed", run.seed),
         )
         return judged, f"validation images of {prepared.description.name}", []
     judged = judge_files(predictor, find_inputs(given))

@@ -9,7 +9,14 @@ from typing import Any
 
 import torch
 
-from trialwise.api.images.data import data_and_settings, data_document, prepared_again, run_record, save_trained_on
+from trialwise.api.images.data import (
+    data_and_settings,
+    data_document,
+    prepared_again,
+    run_record,
+    save_trained_on,
+    trained_on,
+)
 from trialwise.api.runs import Note, Part, Watch, ends_well, finish, unwatched
 from trialwise.base.errors import UserError
 from trialwise.base.runs import RunFolder, check_out
@@ -19,10 +26,11 @@ from trialwise.images.calibrate import calibrated
 from trialwise.images.expectations import expectation
 from trialwise.images.objective import CHECKPOINT
 from trialwise.images.pace import epochs_within
+from trialwise.images.predictions import PICTURES_FILE, TEST_FILE
 from trialwise.images.recipes import RecipeName
 from trialwise.images.saved import load_model, save_model
 from trialwise.images.settings import TrainSettings
-from trialwise.images.store import DataDescription, Prepared, open_train
+from trialwise.images.store import DataDescription, Prepared, open_train, picture_digests
 from trialwise.images.train import Training, training_on
 from trialwise.statistics.intervals import wilson_interval
 from trialwise.training.checkpoints import Checkpoint
@@ -82,6 +90,7 @@ def train(
         "threads": n_threads or fitting_threads(prepared.description),
         "number_format": str(number_format(pick_device()).dtype).removeprefix("torch."),
     }
+    record["split_seed"] = _split_seed(trained_in, record["content_sha256"], seed)
     with threads(record["threads"]):
         training = _prepared_training(prepared, record, seed)
         if minutes is not None:
@@ -94,8 +103,11 @@ def train(
             assert chosen.settings.epochs is not None
             like_it = expectation(prepared.description, epochs=chosen.settings.epochs, n_params=cost.n_params)
             watch(Note(text=like_it))
+        if trained_in is not None and (seen := _seen_before(training, prepared, trained_in)):
+            watch(Note(text=seen))
         run = RunFolder.create("image-train", record, seed=seed, out=out)
-        return _finish_training(run, training, prepared, cost, watch, start)
+        with exclusive(run.path):
+            return _finish_training(run, training, prepared, cost, watch, start)
 
 
 def resume_training(run: RunFolder | Path | str, *, watch: Watch = unwatched) -> RunFolder:
@@ -123,6 +135,9 @@ def resume_training(run: RunFolder | Path | str, *, watch: Watch = unwatched) ->
             training = _prepared_training(prepared, run.settings, run.seed)
             cost = cost_of(training.network, training.saved.architecture, dtype=training.dtype)
             run.reopen()
+            run.record["evaluation"] = None  # it was of the weights as they stood
+            for name in (TEST_FILE, PICTURES_FILE):
+                (run.path / name).unlink(missing_ok=True)
             return _finish_training(run, training, prepared, cost, watch, start)
 
 
@@ -141,9 +156,31 @@ def _prepared_training(prepared: Prepared, record: Mapping[str, Any], seed: int)
         prepared.description,
         fill(TrainSettings, record["train"]),
         seed=seed,
-        split_seed=seed,
+        split_seed=record.get("split_seed", seed),
         dtype=getattr(torch, record["number_format"]),
         start_from=load_model(Path(start_from), torch.device("cpu")) if start_from else None,
+    )
+
+
+def _split_seed(earlier: RunFolder | None, content: str, seed: int) -> int:
+    """The earlier run's own where the data is the same: what it was trained on must not become validation rows."""
+    if earlier is None or earlier.settings["content_sha256"] != content:
+        return seed
+    return earlier.settings.get("split_seed", earlier.seed)
+
+
+def _seen_before(training: Training, prepared: Prepared, earlier: RunFolder) -> str | None:
+    """What to say where other data has validation images that the earlier model was trained on."""
+    if earlier.settings["content_sha256"] == prepared.description.content_sha256:
+        return None
+    known = {digest.tobytes() for digest in trained_on(earlier.path)}
+    valid_NHWC = open_train(prepared).images_NHWC[training.valid_index.numpy()]
+    n_seen = sum(digest in known for digest in picture_digests(valid_NHWC))
+    if not n_seen:
+        return None
+    return (
+        f"{n_seen:,} of the {len(valid_NHWC):,} validation images are among those of {earlier.label}, whose model this "
+        "one goes on from: the validation accuracy will be too good (image evaluate leaves such images out)"
     )
 
 
@@ -179,7 +216,8 @@ def _finish_training(
         n_valid = len(training.valid_index)
         saved = calibrated(training, run.path)
         save_model(saved, run.path)
-        save_trained_on(prepared, run.path)
+        earlier = run.settings["start_from"]
+        save_trained_on(prepared, run.path, Path(earlier) if earlier else None)
         document = _training_document(training, prepared, cost, run.settings) | {
             "epochs": len(results),
             "temperature": saved.temperature,
@@ -190,10 +228,10 @@ def _finish_training(
                 "per_image": cost.microseconds / 1e6,
             },
         }
-    if not interrupted:
-        checkpoint.path.unlink(missing_ok=True)
     hint = f"the model as it stood is saved there; trialwise image resume {run.label} goes on"
-    return finish(run, document, interrupted=interrupted, hint=hint)
+    finish(run, document, interrupted=interrupted, hint=hint)
+    checkpoint.path.unlink(missing_ok=True)  # not before the result is on record
+    return run
 
 
 def _training_document(training: Training, prepared: Prepared, cost: Cost, record: Mapping[str, Any]) -> dict[str, Any]:
