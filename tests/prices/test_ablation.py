@@ -79,3 +79,8 @@ def test_where_nothing_stands_out_it_is_said(random_walk):
     table = random_walk(300)
     found = ablate(table, compared(table, features=("volume",), hidden=(4,)), seeds=2, seed=0)
     assert ablation_sentence(found).startswith("None of the 2 changes makes a difference")
+
+
+def test_what_the_file_has_nothing_of_is_not_compared(random_walk, tiny):
+    found = variants(random_walk(volume=False), tiny, features=("volume",), layers=(), hidden=())
+    assert [variant.name for variant in found] == ["returns alone"]

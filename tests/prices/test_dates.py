@@ -35,7 +35,8 @@ def test_ways_of_writing_a_date(text, date):
 
 
 def test_the_century_of_two_digits():
-    assert parsed("12/31/69")[0] == ["2069-12-31"]
+    assert parsed("12/31/69")[0] == ["1969-12-31"]
+    assert parsed("12/31/21")[0] == ["2021-12-31"]
     assert parsed("12/31/70")[0] == ["1970-12-31"]
 
 

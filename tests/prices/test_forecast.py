@@ -5,9 +5,10 @@ import pytest
 
 from trialwise.base.errors import UserError
 from trialwise.prices.backtest import run_backtest
-from trialwise.prices.forecast import forecast_next
+from trialwise.prices.forecast import forecast_next, with_more_days
+from trialwise.prices.inspect import step_warnings
 from trialwise.prices.recipes import BacktestSettings
-from trialwise.prices.table import accompanied, first_rows
+from trialwise.prices.table import accompanied, first_rows, rows_a_year
 from trialwise.prices.train import train_lstm
 from trialwise.prices.volatility import train_volatility_models
 
@@ -103,3 +104,15 @@ def test_a_model_of_ranges_wants_ranges(table):
     trained = train_lstm(first_rows(table, 320), settings, seed=0)
     with pytest.raises(UserError, match="has no open, high and low"):
         forecast_next(trained, None, dataclasses.replace(table, high=None))
+
+
+def test_weekly_prices_are_forecast_by_weeks(random_walk):
+    daily = random_walk(120)
+    weekly = dataclasses.replace(daily, dates=np.datetime64("2019-01-07") + 7 * np.arange(120))
+    longer = with_more_days(weekly, 2)
+    assert list(longer.dates[-2:] - weekly.dates[-1]) == [np.timedelta64(7, "D"), np.timedelta64(14, "D")]
+    assert rows_a_year(daily.dates) == 252
+    assert rows_a_year(weekly.dates) == pytest.approx(52.18, abs=0.01)
+    assert step_warnings(daily.dates) == []
+    (warning,) = step_warnings(weekly.dates)
+    assert warning == "the rows are 7 days apart: whatever is said of days holds for steps of 7 days"

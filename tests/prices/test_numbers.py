@@ -60,3 +60,9 @@ def test_plain_numbers_leave_the_rest_to_others():
     np.testing.assert_array_equal(plain_numbers(["1.5", "nan"]), [1.5, np.nan])
     assert plain_numbers(["1.5", "$2"]) is None
     assert plain_numbers(["inf"]) is None
+
+
+def test_no_thousands_begin_with_nought():
+    assert decimal_mark(["0,985", "0,991"]) == ","
+    assert decimal_mark(["0.985"]) == "."
+    assert decimal_mark(["1,985"]) is None

@@ -251,3 +251,23 @@ def test_embedded_prices_of_another_name():
     with pytest.raises(UserError, match="unknown embedded prices 'APL'") as caught:
         embedded_prices("APL")
     assert caught.value.hint == "did you mean 'AAPL'?"
+
+
+def test_a_day_without_prices_leaves_open_high_and_low_of_the_others(write_rows):
+    def row(day, i):
+        prices = f"{price(i)},{price(i) + 2},{price(i) - 2},{price(i)},{price(i) / 4:.6f},9"
+        return f"{written(day)},{'null,null,null,null,null,null' if i == 7 else prices}"
+
+    table = read_prices(write_rows("Date,Open,High,Low,Close,Adj Close,Volume", row))
+    assert len(table) == 119
+    np.testing.assert_allclose(table.high, (table.close * 4 + 2) / 4)
+
+
+def test_ranges_that_cannot_be_adjusted_are_left_out_with_a_warning(write_rows):
+    def row(day, i):
+        close = "" if i == 7 else price(i)
+        return f"{written(day)},{price(i)},{price(i) + 2},{price(i) - 2},{close},{price(i) / 4:.6f},9"
+
+    table = read_prices(write_rows("Date,Open,High,Low,Close,Adj Close,Volume", row))
+    assert table.high is None
+    assert "open, high and low are not used: not every adjusted close has a close beside it" in table.warnings

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from trialwise.base.errors import UserError
 from trialwise.prices.held_out import test_days as held_out_days
 from trialwise.prices.recipes import BacktestSettings
-from trialwise.prices.splits import split_rows, train_part
+from trialwise.prices.splits import check_fits, split_rows, train_part
 
 
 @given(n_rows=st.integers(100, 20_000), test_fraction=st.floats(0.05, 0.5))
@@ -52,3 +52,10 @@ def test_a_window_that_does_not_fit_says_which_would(random_walk):
     ) as caught:
         train_part(table, BacktestSettings(window=67))
     assert "--test-fraction" in caught.value.hint
+
+
+@pytest.mark.parametrize("features", [("volume",), ("ranges",), ()])
+def test_a_file_with_none_of_the_features_is_refused(random_walk, tiny, features):
+    settings = dataclasses.replace(tiny, features=features)
+    with pytest.raises(UserError, match="features: walk has nothing of"):
+        check_fits(random_walk(volume=False), settings, test_fraction=0.2)

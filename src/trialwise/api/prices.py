@@ -33,6 +33,7 @@ from trialwise.prices.saved import (
 from trialwise.prices.splits import train_part
 from trialwise.prices.table import PriceTable, accompanied
 from trialwise.prices.untuned import beside_untuned
+from trialwise.prices.volatility_target import has_range
 from trialwise.training.loop import EpochResult
 
 
@@ -215,7 +216,12 @@ def forecast(run: RunFolder | Path | str, csv: Path | str, *, companions: Sequen
     if run.kind != "price-backtest":
         raise UserError(f"{run.label} is a run of {run.kind}: expected one of price backtest")
     table = read_table(csv, companions)
-    found = forecast_next(load_forecaster(run.path), load_volatility(run.path), table, load_direction(run.path))
+    volatility = load_volatility(run.path)
+    if not _trained_on_ranges(run):
+        table = dataclasses.replace(table, open=None, high=None, low=None)  # as it was trained
+    elif not has_range(table):
+        volatility = None  # its scale is another one: what is left are the bands' own
+    found = forecast_next(load_forecaster(run.path), volatility, table, load_direction(run.path))
     warnings = [*table.warnings, *_mismatches(run, table)]
     return {"run": run.label, "file": str(csv)} | found.to_document() | {"warnings": warnings}
 
@@ -268,6 +274,11 @@ def _sha256(path: Path) -> str:
     return file_sha256(file_and_ticker(path)[0])
 
 
+def _trained_on_ranges(run: RunFolder) -> bool:
+    """Whether the run's models of volatility saw open, high and low."""
+    return "Garman-Klass" in run.result.get("volatility_target", "")
+
+
 def _mismatches(run: RunFolder, table: PriceTable) -> list[str]:
     """Sentences on what sets the file apart from the one that the run's model was trained on."""
     found = []
@@ -276,6 +287,10 @@ def _mismatches(run: RunFolder, table: PriceTable) -> list[str]:
         found.append(f"the model was trained on {name}, this file is {table.name}")
     if last is not None and str(table.dates[-1]) < last:
         found.append(f"the file ends on {table.dates[-1]}, before the last day of the backtest, {last}")
+    if _trained_on_ranges(run) and not has_range(table):
+        found.append(
+            "volatility was trained on open, high and low, which cannot be used here: it is taken from the bands"
+        )
     return found
 
 

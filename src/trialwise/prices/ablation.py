@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialwise.base.seeds import child_seed
-from trialwise.prices.features import moves_ahead
+from trialwise.prices.features import feature_names, moves_ahead
 from trialwise.prices.recipes import BacktestSettings, FeatureGroup
 from trialwise.prices.splits import split_rows, train_part
 from trialwise.prices.table import PriceTable
@@ -54,7 +54,13 @@ def variants(
         hidden: Hidden sizes to try.
     """
     base = dataclasses.replace(settings, features=("returns",))
-    groups: list[FeatureGroup] = [group for group in features if group != "returns"]
+    # A group that the file has nothing of would be compared with itself.
+    groups: list[FeatureGroup] = [
+        group
+        for group in features
+        if group != "returns"
+        and len(feature_names(table, ("returns", group))) > len(feature_names(table, ("returns",)))
+    ]
     found = [Variant(name="returns alone", settings=base)]
     found += [
         Variant(name=f"+ {group}", settings=dataclasses.replace(base, features=("returns", group))) for group in groups

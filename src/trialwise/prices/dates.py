@@ -3,6 +3,7 @@
 Legend: N rows.
 """
 
+import datetime
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,8 +89,10 @@ def _day_or_month_first(
 
 
 def _full_year(text: str) -> int:
-    year = int(text)
-    return year if len(text) == 4 else year + (2000 if year < 70 else 1900)
+    if len(text) == 4:
+        return int(text)
+    this_year = datetime.date.today().year  # prices were paid in the past, or bear tomorrow's date
+    return max(year for year in (1900 + int(text), 2000 + int(text)) if year <= this_year + 1)
 
 
 def _in_order(days: NDArray[np.datetime64]) -> bool:

@@ -10,13 +10,11 @@ from trialwise.base.errors import UserError
 from trialwise.prices.bands import price_bands
 from trialwise.prices.direction import DirectionForecaster, probabilities
 from trialwise.prices.features import COMPANION, FEATURES
-from trialwise.prices.table import PriceTable, changed_columns
+from trialwise.prices.table import DAILY, PriceTable, changed_columns, days_a_row, rows_a_year
 from trialwise.prices.train import TrainedForecaster, forecast_returns
 from trialwise.prices.volatility import HEADLINE, walk_volatility
 from trialwise.prices.volatility_lstm import VolatilityForecaster
 from trialwise.prices.volatility_target import has_range
-
-TRADING_DAYS_A_YEAR = 252
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,12 +35,13 @@ class Forecast:
         last_date: The last day known, YYYY-MM-DD.
         last_close: Its close, which is the naive forecast.
         horizon: Trading days ahead.
-        next_date: The weekday so many weekdays later, YYYY-MM-DD; holidays are not known here.
+        next_date: The weekday so many weekdays later, YYYY-MM-DD; holidays are not known here. Where rows are further
+            apart than days of trading, so many of their steps later.
         close: The forecast close.
         up_probability: Of a close above the last one; None where the run has no model of it.
         sd: Forecast standard deviation of the log-return until then; None where too few days are known.
         daily_sd: The same for each day on the way.
-        annual_volatility: The same over a year of 252 such days.
+        annual_volatility: The same over a year of 252 such days, or of 52 weeks where rows are weeks.
         bands: One a level; () where too few days are known.
     """
 
@@ -110,7 +109,7 @@ def forecast_next(
         up_probability=up,
         sd=sd,
         daily_sd=daily_sd,
-        annual_volatility=None if daily_sd is None else daily_sd * float(np.sqrt(TRADING_DAYS_A_YEAR)),
+        annual_volatility=None if daily_sd is None else daily_sd * float(np.sqrt(rows_a_year(table.dates))),
         bands=()
         if bands is None
         else tuple(
@@ -150,7 +149,9 @@ def as_trained(names: Collection[str], table: PriceTable) -> PriceTable:
 
 
 def with_more_days(table: PriceTable, n_more: int) -> PriceTable:
-    """The table with the next weekdays, copies of the last day."""
+    """The table with the next weekdays, or weeks where its rows are weeks, copies of the last day."""
     longer = changed_columns(table, lambda values: np.append(values, np.repeat(values[-1], n_more)))
-    following = np.busday_offset(table.dates[-1], np.arange(1, n_more + 1), roll="backward")
+    steps, days = np.arange(1, n_more + 1), days_a_row(table.dates)
+    daily = days <= DAILY
+    following = np.busday_offset(table.dates[-1], steps, roll="backward") if daily else table.dates[-1] + days * steps
     return dataclasses.replace(longer, dates=np.append(table.dates, following))

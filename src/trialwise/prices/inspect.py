@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialwise.prices.table import PriceTable
+from trialwise.prices.table import DAILY, PriceTable, days_a_row
 
 # Day ratios of real splits, old price over new; the other way round for a reverse split.
 SPLIT_RATIOS = (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 50)
@@ -60,6 +60,14 @@ def gap_warnings(dates: NDArray[np.datetime64], lines: NDArray[np.int64]) -> lis
         for day in longest
     ]
     return warnings + ([f"and {len(long) - len(longest)} more gaps like these"] if len(long) > len(longest) else [])
+
+
+def step_warnings(dates: NDArray[np.datetime64]) -> list[str]:
+    """A sentence where the rows are further apart than days of trading are; else []."""
+    step = days_a_row(dates)
+    if step <= DAILY:
+        return []
+    return [f"the rows are {step} days apart: whatever is said of days holds for steps of {step} days"]
 
 
 def weekend_warnings(dates: NDArray[np.datetime64], lines: NDArray[np.int64]) -> list[str]:

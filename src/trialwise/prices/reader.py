@@ -18,6 +18,7 @@ from trialwise.prices.inspect import (
     jump_warnings,
     range_warnings,
     standstill_warnings,
+    step_warnings,
     weekend_warnings,
 )
 from trialwise.prices.layouts import Layout, find_layout
@@ -88,7 +89,7 @@ def read_prices(path: Path) -> PriceTable:
     prices = {role: values[kept] for role, values in prices.items()}
     if order == "unsorted":
         warnings.append("the rows were not in the order of their dates; they were sorted")
-    warnings += weekend_warnings(dates, lines) + gap_warnings(dates, lines)
+    warnings += step_warnings(dates) + weekend_warnings(dates, lines) + gap_warnings(dates, lines)
     jumps = jump_warnings(
         dates, prices["close"], prices.get("open"), prices.get("volume"), lines, adjusted=layout.adjusted
     )
@@ -167,7 +168,10 @@ def _prices(columns: _Columns, path: Path) -> tuple[dict[str, NDArray[np.float64
     scale: NDArray[np.float64] | None = np.ones_like(close)
     if adjusted:
         unadjusted, bad = parse_numbers(columns.texts.get("close", []), mark or ".")
-        scale = close / unadjusted if bad is None and len(unadjusted) and (unadjusted > 0).all() else None
+        usable = (unadjusted > 0) | np.isnan(close)
+        scale = close / unadjusted if bad is None and len(unadjusted) and usable.all() else None
+        if scale is None and {"open", "high", "low"} & set(columns.texts):
+            warnings.append("open, high and low are not used: not every adjusted close has a close beside it")
     for role in ("open", "high", "low"):
         exact = f"adj_{role}" if adjusted and f"adj_{role}" in columns.texts else None
         if exact is None and (role not in columns.texts or scale is None):

@@ -3,6 +3,7 @@
 import dataclasses
 
 from trialwise.base.errors import UserError
+from trialwise.prices.features import feature_names
 from trialwise.prices.recipes import BacktestSettings
 from trialwise.prices.table import PriceTable, first_rows
 
@@ -54,8 +55,13 @@ def check_fits(table: PriceTable, settings: BacktestSettings, *, test_fraction: 
         test_fraction: The share of the days kept for the test; 0 where all are trained on.
 
     Raises:
-        UserError: Too few days are left for the window or the horizon.
+        UserError: Too few days are left for the window or the horizon, or the file has none of the features.
     """
+    if not feature_names(table, settings.features):
+        raise UserError(
+            f"features: {table.name} has nothing of {', '.join(settings.features) or 'them'}",
+            hint='features = ["returns"] needs closes alone',
+        )
     split, horizon = split_rows(len(table), test_fraction), settings.horizon
     fewest = min(len(split.valid), len(split.test)) if test_fraction else len(split.valid)
     tested = f" and {len(split.test)} test days" if test_fraction else ""

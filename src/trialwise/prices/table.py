@@ -9,6 +9,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+DAILY = 3  # calendar days from row to row, in the median, up to which rows are days of trading
+TRADING_DAYS_A_YEAR = 252
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Companion:
@@ -60,6 +63,17 @@ class PriceTable:
 
     def __len__(self) -> int:
         return len(self.close)
+
+
+def days_a_row(dates: NDArray[np.datetime64]) -> int:
+    """Calendar days from one row to the next, the median: 1 for daily prices, 7 for weekly ones."""
+    return int(np.median(np.diff(dates).astype(np.int64))) if len(dates) > 1 else 1
+
+
+def rows_a_year(dates: NDArray[np.datetime64]) -> float:
+    """Steps from row to row in a year: 252 of daily prices, 52 of weekly ones."""
+    days = days_a_row(dates)
+    return TRADING_DAYS_A_YEAR if days <= DAILY else 365.25 / days
 
 
 def changed_columns(table: PriceTable, change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> PriceTable:

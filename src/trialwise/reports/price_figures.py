@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from trialwise.prices.table import rows_a_year
 from trialwise.reports.drawing import BLUE, GREEN, GREY, ORANGE, RED, Picture, above, new_figure, to_svg
 
-TRADING_DAYS_A_YEAR = 252
 BAND_DAYS = 120  # more would be a blur
 QUARTERS = ("calmest quarter", "second", "third", "stormiest")
 
@@ -29,7 +29,7 @@ def volatility(
     days = np.asarray(dates, dtype="datetime64[D]")
 
     def a_year(variances: Sequence[float]) -> np.ndarray:
-        return 100 * np.sqrt(np.asarray(variances, dtype=float) * TRADING_DAYS_A_YEAR / horizon)
+        return 100 * np.sqrt(np.asarray(variances, dtype=float) * rows_a_year(days) / horizon)
 
     figure, axes = new_figure(6.8, 3.6)
     axes.plot(days, a_year(actual), color=GREY, linewidth=0.6, alpha=0.8, label="what came")
