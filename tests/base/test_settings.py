@@ -1,4 +1,5 @@
 import dataclasses
+import tomllib
 from pathlib import Path
 from typing import Literal
 
@@ -7,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trialwise.base.errors import UserError
-from trialwise.base.settings import changed, check_range, fill, flat, flat_names, line_of_key, options_of, read_toml
+from trialwise.base.settings import (
+    changed,
+    check_range,
+    fill,
+    flat,
+    flat_names,
+    line_of_key,
+    options_of,
+    read_toml,
+    to_toml,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -120,3 +131,11 @@ def test_a_change_keeps_all_else():
     with pytest.raises(UserError, match="unknown option 'flagg'") as error:
         changed(settings, {"flagg": True})
     assert error.value.hint == "did you mean 'flag'?"
+
+
+def test_toml_keeps_every_name_and_text(tmp_path):
+    values = {"file": "C:\\data", "said": 'a "b"', "learning rate": 0.1, "optimizer.lr": 1, "odd": "\x7f\n\u00e9"}
+    values[""] = 2
+    path = tmp_path / "best.toml"
+    path.write_text(to_toml(values, comment="of a run\nwith a break"), encoding="utf-8")
+    assert tomllib.loads(path.read_text(encoding="utf-8")) == values

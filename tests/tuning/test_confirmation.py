@@ -15,7 +15,7 @@ from trialwise.tuning.confirmation import FOLDER, confirm, contenders, known_rer
 from trialwise.tuning.driver import StudyPlan, run_study
 from trialwise.tuning.spaces import Float
 from trialwise.tuning.studies import Study, TrialRecord
-from trialwise.tuning.validation_rows import load_rows
+from trialwise.tuning.validation_rows import keep_rows, load_rows
 from trialwise.tuning.workers import InlinePool, ProcessPool
 
 PLAN = StudyPlan(budget=Budget(trials=12), max_epochs=3, lockstep=True, direction="maximize", sampler="random", seed=3)
@@ -251,3 +251,13 @@ def test_damaged_rows_are_as_good_as_none(tmp_path):
     (tmp_path / "validation" / "0000.npz").write_bytes(b"no archive")
     assert load_rows(tmp_path / "trials" / "0000") is None
     assert says(tmp_path, records, []).gain_p_value is None
+
+
+def test_one_block_of_rows_tells_nothing_and_what_is_too_large_is_refused(tmp_path):
+    folder = tmp_path / "trials" / "0000"
+    keep_rows(folder, np.arange(20.0), baseline_N=None, block_length=20, epoch=1)
+    assert load_rows(folder) is None
+    keep_rows(folder, np.arange(21.0), baseline_N=None, block_length=20, epoch=1)
+    assert load_rows(folder) is not None
+    with pytest.raises(ValueError, match="one finite score for each validation row"):
+        keep_rows(folder, np.array([1.0, 1e39]), baseline_N=None, block_length=1, epoch=1)

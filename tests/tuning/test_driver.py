@@ -256,3 +256,39 @@ def test_every_sampler_proposes_inside_the_space_and_alike_for_one_seed(tmp_path
     points = [r.params["x"] for r in study.records()]
     assert all(-1 <= x <= 1 for x in points)
     assert len(set(points)) == 12
+
+
+class Broken:
+    """Scores for the first trials, then nothing but errors, each another one."""
+
+    def __call__(self, config, trial):
+        if trial.number > 2:
+            raise ValueError("no such thing: " + "x" * trial.number)
+        for epoch in trial.remaining_epochs():
+            (trial.folder).mkdir(parents=True, exist_ok=True)
+            (trial.folder / "epoch").write_text(str(epoch))
+            yield float(epoch)
+
+
+@pytest.mark.parametrize("lockstep", [True, False])
+def test_a_study_that_no_number_of_trials_ends_stops_where_all_fail(tmp_path, lockstep):
+    plan = dataclasses.replace(PLAN, budget=Budget(epochs=500), sampler="random", lockstep=lockstep)
+    with pytest.raises(WorkError, match="the last 50 trials all failed, the last one with: ValueError: no such thing"):
+        run(tmp_path, Broken(), plan)
+    assert 50 <= counts(Study(tmp_path, "maximize").records())["failed"] < 60
+
+
+def test_what_was_interrupted_is_not_run_on_where_no_budget_is_left(tmp_path):
+    plan = dataclasses.replace(PLAN, budget=Budget(trials=30), lockstep=False, sampler="random", first_rung=3)
+    for stop_after in range(30, 100):
+        folder = tmp_path / str(stop_after)
+        study, _ = run(folder, plan=plan, stop_after=stop_after)
+        records = study.records()
+        tuned = any(r.state == "complete" for r in records[1:])
+        if tuned and any(r.state == "paused" and len(r.scores) in (1, 2) for r in records):
+            break
+    else:
+        raise AssertionError("no study was stopped between two rungs, after a trial was complete")
+    study, _ = run(folder, plan=dataclasses.replace(plan, budget=Budget(minutes=1e-9)))
+    assert sum(len(r.scores) for r in study.records()) == sum(len(r.scores) for r in records)
+    assert counts(study.records())["paused"] == 0

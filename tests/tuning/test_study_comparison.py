@@ -24,7 +24,7 @@ def record(number, value, epochs, state="complete"):
     )
 
 
-def study(name, values, *, seed=0, direction="minimize", settings=None, epochs=3):
+def study(name, values, *, seed=0, direction="minimize", settings=None, epochs=3, has_default=True):
     records = [record(number, value, epochs) for number, value in enumerate(values)]
     return StudyFacts(
         name=name,
@@ -35,6 +35,7 @@ def study(name, values, *, seed=0, direction="minimize", settings=None, epochs=3
         records=records,
         ended=[r.number for r in records],
         seconds=2.0,
+        has_default=has_default,
     )
 
 
@@ -48,6 +49,7 @@ def test_the_best_value_so_far_goes_by_the_order_in_which_trials_ended():
         records=[record(0, 0.5, 9), record(1, 0.9, 1, "pruned"), record(2, 0.7, 9), record(3, None, 2, "paused")],
         ended=[1, 2, 0],
         seconds=None,
+        has_default=True,
     )
     assert best_so_far(facts) == [(10, 0.7)]
     assert value_after([(10, 0.7), (12, 0.8)], 11) == 0.7
@@ -86,3 +88,8 @@ def test_differences_are_found_in_nested_settings():
         flat_values({"train": {}}),
     ]
     assert differences(tables) == {"train.width": [8, None], "train.augment.flip": [True, None]}
+
+
+def test_the_first_trial_is_the_default_only_where_there_is_one():
+    document = compare_studies([study("a", [3.0, 2.0]), study("b", [2.5, 2.4], has_default=False)])
+    assert [row["default_value"] for row in document["studies"]] == [3.0, None]

@@ -1,12 +1,15 @@
 """What every pool must do: the same tests for the one that runs here and the one of processes."""
 
 import dataclasses
+import json
 import os
 import signal
 import time
 from contextlib import closing
 
+import numpy as np
 import pytest
+import torch
 
 from trialwise.tuning.task_lists import run_all
 from trialwise.tuning.tasks import Begun, Done, Failure, Score, Task, reason_of, run_task
@@ -191,3 +194,31 @@ def test_without_gpus_a_process_sees_what_this_one_does(tmp_path, monkeypatch):
     with closing(ProcessPool(Seeing(), 1)) as pool:
         scores = [message for message in run_all(pool, [task]) if isinstance(message, Score)]
     assert [score.notes["gpu"] for score in scores] == ["none of them"]
+
+
+class Noting:
+    """Puts the configuration on record."""
+
+    def __call__(self, config, trial):
+        trial.notes["given"] = config["given"]
+        yield 1.0
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (np.int64(3), 3),
+        (np.array([1.0, 2.0], dtype=np.float32), [1.0, 2.0]),
+        (torch.tensor(0.5), 0.5),
+        ({"a": [1]}, {"a": [1]}),
+        ({1, 2}, None),
+    ],
+)
+def test_notes_are_plain_and_what_cannot_be_written_fails_its_trial_alone(given, kept, tmp_path):
+    trial = Trial(number=0, seed=0, max_epochs=1, folder=tmp_path / "0")
+    messages = list(run_task(Noting(), Task(trial=trial, config={"given": given}, until_epoch=1)))
+    if kept is None:
+        assert "trial.notes['given']: expected a value that JSON can write" in messages[-1].reason
+    else:
+        assert messages[1].notes == {"given": kept}
+        assert json.loads(json.dumps(messages[1].notes)) == {"given": kept}

@@ -52,7 +52,7 @@ def ends_well(run: RunFolder) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        run.finish({"error": str(error)}, status="failed")
+        run.finish(run.result | {"error": str(error)}, status="failed")  # what an earlier session found stays
         raise
 
 

@@ -8,6 +8,7 @@ from trialwise.api.studies import open_study
 from trialwise.api.study_places import seen_study, storage_on_record
 from trialwise.base.errors import UserError
 from trialwise.base.runs import RunFolder
+from trialwise.tuning.spaces import default_config, space_from_document
 from trialwise.tuning.study_comparison import StudyFacts, compare_studies, flat_values, sentence
 from trialwise.tuning.trial_table import check_table_file, score_columns, trial_columns, write_table
 
@@ -86,7 +87,15 @@ def _facts(run: RunFolder) -> StudyFacts:
         records=records,
         ended=[trial.number for trial in sorted(trials, key=lambda t: (t.datetime_complete, t.number))],
         seconds=run.result.get("seconds"),
+        has_default=_has_default(run, space),
     )
+
+
+def _has_default(run: RunFolder, space: dict[str, Any]) -> bool:
+    """Whether trial 0 is the untuned default: always of images and prices, of own code where its space names one."""
+    if run.kind in ("image-tune", "price-tune"):
+        return True
+    return bool(space) and run.kind == "tune" and default_config(space_from_document(space)) is not None
 
 
 def study_dashboard(study: str, *, port: int = 8080, started: Callable[[str], None]) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import json
 import re
 import tomllib
 import types
@@ -84,7 +85,12 @@ def to_toml(settings: Any, *, comment: str) -> str:
     """
     named = settings if isinstance(settings, Mapping) else flat(settings)
     values = {name: value for name, value in named.items() if value is not None}
-    return "\n".join([f"# {comment}", *(f"{name} = {_toml_value(value)}" for name, value in values.items())]) + "\n"
+    head = f"# {' '.join(comment.split())}"
+    return "\n".join([head, *(f"{_toml_key(name)} = {_toml_value(value)}" for name, value in values.items())]) + "\n"
+
+
+def _toml_key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml_value(name)
 
 
 def _toml_value(value: Any) -> str:
@@ -92,7 +98,8 @@ def _toml_value(value: Any) -> str:
         return f"[{', '.join(map(_toml_value, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    # TOML's basic strings are JSON's, but for one control character.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f") if isinstance(value, str) else repr(value)
 
 
 def flat_names(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:

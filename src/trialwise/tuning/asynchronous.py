@@ -34,10 +34,10 @@ class Asynchronous(Finishing):
 
     def next_step(self, running: Mapping[int, int]) -> Step | None:
         """See `Order`."""
-        if self._interrupted:
-            return self._interrupted.pop(0)
         if self._closing:
             return self._finish(running)
+        if self._interrupted:
+            return self._interrupted.pop(0)
         budget = self._halving.budget
         new = budget.trials is None or len(self._ledger.trials) < budget.trials
         number = self._promotable()

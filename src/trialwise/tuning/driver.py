@@ -31,6 +31,8 @@ BATCH_OF_TRIALS = 9  # as measured best for lockstep halving: 9 trials, then 3, 
 SAME_ERRORS = 3  # the study stops when this many first trials fail alike
 SECONDS_ATTR = "trialwise:seconds"  # the wall time of all sessions, on the study's own record
 SECONDS_BETWEEN_NOTES = 10.0
+LONGEST_WAIT = 3600.0  # seconds; the system's own limit is some weeks
+FAILED_IN_A_ROW = 50  # trials, after which a study that no number of trials ends is stopped
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -142,6 +144,7 @@ class _Driver:
             self._sampler = plan.proposals.before(self._sampler)
         self._running: dict[int, int] = {}  # the level of the ladder to which each runs
         self._silences, self._losses = Silences(plan.trial_minutes), Losses()
+        self._failed_in_a_row = 0
         self._seconds_before = float(study.optuna.user_attrs.get(SECONDS_ATTR, 0.0))
         self._start = self._noted = time.monotonic()
         self._ladder = ladder(plan.rung_unit, first=plan.first_rung, eta=plan.eta, max_epochs=plan.max_epochs)
@@ -228,6 +231,7 @@ class _Driver:
                     yield _event("score", trial, epoch=epoch, score=score)
             case Done():
                 del self._running[trial.number]
+                self._failed_in_a_row = 0
                 self._order.arrived(trial.number)
                 if trial.epochs >= self._plan.max_epochs:
                     yield _event("complete", self._ledger.end(trial.number, "complete"))
@@ -244,7 +248,7 @@ class _Driver:
             self._begin(Step(number, level))  # it goes on from its checkpoint
             return
         trial = self._ledger.end(number, "failed", reason=reason)
-        self._stop_if_all_fail_alike(dataclasses.replace(failure, reason=reason))
+        self._stop_if_all_fail(dataclasses.replace(failure, reason=reason))
         yield _event("failed", trial, reason=reason)
 
     def _hung(self) -> Iterator[TrialEvent]:
@@ -259,7 +263,7 @@ class _Driver:
         waits = [left] if (left := self._silences.seconds_left()) is not None else []
         if self._plan.budget.minutes is not None and self._order.over in (None, "trials"):
             waits.append(60 * self._plan.budget.minutes - self._seconds())
-        return max(0.0, min(waits)) if waits else None
+        return max(0.0, min(*waits, LONGEST_WAIT)) if waits else None
 
     def _prune(self) -> Iterator[TrialEvent]:
         while self._order.pruned:
@@ -300,7 +304,14 @@ class _Driver:
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._start
 
-    def _stop_if_all_fail_alike(self, failure: Failure) -> None:
+    def _stop_if_all_fail(self, failure: Failure) -> None:
+        self._failed_in_a_row += 1
+        if self._plan.budget.trials is None and self._failed_in_a_row >= FAILED_IN_A_ROW:
+            raise WorkError(
+                f"the last {FAILED_IN_A_ROW} trials all failed, the last one with: {failure.reason}\n\n"
+                f"{failure.traceback}".rstrip(),
+                hint="mend the objective, then trialwise study resume; --trials ends a study in any case",
+            )
         failures = self._ledger.failures
         if len(failures) < SAME_ERRORS or self._ledger.n_epochs:
             return

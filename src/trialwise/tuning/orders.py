@@ -1,6 +1,7 @@
 """Who runs next: what every order of trials goes by and does, whatever its rungs are counted in."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -101,7 +102,12 @@ class Finishing:
         rivals = [ledger.trials[number] for number in ledger.open if number != default]
         if rivals and not self.n_tuned():
             most = max(map(self._halving.ladder.progress, rivals))
-            scores = {t.number: t.last_score or 0.0 for t in rivals if self._halving.ladder.progress(t) == most}
+            worst = math.inf if self._halving.direction == "minimize" else -math.inf  # where there is no score yet
+            scores = {
+                t.number: worst if t.last_score is None else t.last_score
+                for t in rivals
+                if self._halving.ladder.progress(t) == most
+            }
             needed.append(best_first(scores, self._halving.direction)[0])
         return needed
 

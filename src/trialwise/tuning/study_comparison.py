@@ -27,6 +27,7 @@ class StudyFacts:
         records: Its trials.
         ended: The numbers of those that ended, in the order in which they did.
         seconds: Working time of all sessions; None where that is not on record.
+        has_default: Whether trial 0 is the untuned default.
     """
 
     name: str
@@ -37,6 +38,7 @@ class StudyFacts:
     records: Sequence[TrialRecord]
     ended: Sequence[int]
     seconds: float | None
+    has_default: bool
 
 
 def flat_values(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -118,9 +120,9 @@ def compare_studies(studies: Sequence[StudyFacts]) -> dict[str, Any]:
 
 
 def _default_value(facts: StudyFacts) -> float | None:
-    """The value of trial 0, the untuned default, where there is one: studies with pruning begin with it."""
-    first = facts.records[0] if facts.records else None
-    return first.value if first is not None and first.state == "complete" and len(first.scores) > 1 else None
+    """The value of trial 0, where it is the untuned default and complete."""
+    first = facts.records[0] if facts.records and facts.has_default else None
+    return first.value if first is not None and first.state == "complete" else None
 
 
 def _over_seeds(studies: Sequence[StudyFacts]) -> list[dict[str, Any]]:

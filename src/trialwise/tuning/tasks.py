@@ -1,10 +1,11 @@
 """What a pool is asked to run and what it says: tasks, messages, and what every pool can do."""
 
 import dataclasses
+import json
 import math
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
@@ -148,7 +149,7 @@ def run_task(objective: Objective, task: Task) -> Iterator[Message]:
                     reason = f"the objective did not say how many samples epoch {epoch} saw: trial.saw(n_samples)"
                     yield Failure(number=number, reason=reason)
                     return
-                yield Score(number=number, epoch=epoch, score=float(score), notes=dict(trial.notes), spent=spent)
+                yield Score(number=number, epoch=epoch, score=float(score), notes=_plain(trial.notes), spent=spent)
                 if left.is_over(epoch):
                     break
     except (Exception, SystemExit) as error:  # an objective that calls sys.exit ends its trial, not the study
@@ -158,6 +159,21 @@ def run_task(objective: Objective, task: Task) -> Iterator[Message]:
         yield Done(number=number)
     else:
         yield Failure(number=number, reason=f"the objective ended after {epoch} of {task.until_epoch} epochs")
+
+
+def _plain(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """The notes as values that JSON can write: NumPy's and PyTorch's numbers and arrays as Python's.
+
+    Raises:
+        TypeError: One is none.
+    """
+    plain = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in notes.items()}
+    for name, value in plain.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"trial.notes[{name!r}]: expected a value that JSON can write ({error})") from None
+    return plain
 
 
 class _Left:

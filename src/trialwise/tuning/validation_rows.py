@@ -60,18 +60,20 @@ def keep_rows(
 def _narrow(values_N: ArrayLike) -> NDArray:
     """The values as bool where they are right or wrong, else as float32: small files."""
     found_N = np.asarray(values_N)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+        found_N = found_N if found_N.dtype == bool else found_N.astype(np.float32)
     if found_N.ndim != 1 or not len(found_N) or not np.isfinite(found_N).all():
         raise ValueError(f"expected one finite score for each validation row, got an array of shape {found_N.shape}")
-    return found_N if found_N.dtype == bool else found_N.astype(np.float32)
+    return found_N
 
 
 def load_rows(trial_folder: Path) -> ValidationRows | None:
-    """What a trial left; None where it left nothing that can be read."""
+    """What a trial left; None where nothing can be read, or one block of rows alone, which tells nothing."""
     try:
         arrays = load_arrays(rows_file(trial_folder), ("scores_N", "block_length", "epoch"))
     except UserError:
         return None
-    if not arrays:
+    if not arrays or len(arrays["scores_N"]) <= int(arrays["block_length"]):
         return None
     return ValidationRows(
         scores_N=arrays["scores_N"],
