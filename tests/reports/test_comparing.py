@@ -1,5 +1,6 @@
 """Several runs on one page: what differs, what each found, and no winner where there is none to be told."""
 
+import dataclasses
 import json
 import shutil
 
@@ -79,3 +80,26 @@ def test_runs_of_one_name_are_told_apart(minimised, tmp_path):
     sections = named([section(one), section(other)], [one, other])
     assert [about.title for about in sections] == ["Minimum of branin: a/run", "Minimum of branin: b/run"]
     assert len(set(run_names([one, one]))) == 2
+
+
+def test_no_best_is_named_of_different_functions(minimised, tmp_path):
+    other = like(minimised, tmp_path / "other", settings={"function": "hartmann6"})
+    (about,) = comparisons([minimised, other])
+    assert about.verdict == "These runs tuned different functions: their numbers cannot be compared."
+
+
+def test_a_run_without_a_result_has_no_measure_of_its_own(minimised, tmp_path):
+    runs = [like(minimised, tmp_path / name, kind="tune", settings={"objective": "m:f"}) for name in "abc"]
+    record = json.loads((runs[2].path / "run.json").read_text())
+    (runs[2].path / "run.json").write_text(json.dumps(record | {"result": {}, "status": "failed"}))
+    runs[2] = RunFolder.open(runs[2].path)
+    (about,) = comparisons(runs)
+    assert "measure different things" not in about.verdict
+
+
+def test_test_and_validation_accuracies_are_not_averaged_over_seeds(minimised, tmp_path):
+    runs = [like(minimised, tmp_path / str(seed), seed=seed) for seed in range(3)]
+    found = [found_by(run) for run in runs]
+    found[0] = dataclasses.replace(found[0], measure="test accuracy")
+    (row,) = over_seeds(runs, run_names(runs), found)
+    assert (row["n"], row["measure"]) == (2, "lowest value")

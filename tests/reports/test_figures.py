@@ -49,3 +49,9 @@ def test_forecasts_are_shown_beside_naive():
     errors = figures.forecast_errors(dates, actual, forecasts)
     assert "lstm 0.500" in errors.alt
     assert "far (9.00)" in errors.caption
+
+
+def test_names_with_dollars_are_drawn_as_they_are():
+    names = ["$5_$10", "$10_$50"]
+    assert figures.confusion([[8, 2], [0, 10]], names).svg
+    assert figures.importances({names[0]: 0.6, names[1]: 0.4}, n_trials=9, epochs=None).svg

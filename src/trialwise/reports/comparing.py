@@ -31,6 +31,7 @@ _NAMES = {
     "price-ablate": "ablations of price forecasters",
 }
 _NOT_THE_WORK = ("threads", "search.workers", "search.storage", "folder", "data_dir")  # where and how fast, not what
+_TUNED = ("function", "objective", "direction")  # settings of studies whose values are of one kind
 
 
 def comparisons(runs: Sequence[RunFolder]) -> tuple[Section, ...]:
@@ -86,14 +87,17 @@ def _sentence(
 ) -> str:
     """Which has the best number, and what that is worth."""
     known = [(each.value, name) for each, name in zip(found, names, strict=True) if each.value is not None]
-    if len({each.measure for each in found}) > 1:
+    valued = [each for each in found if each.value is not None]
+    if len({each.measure for each in valued}) > 1:
         return "These runs measure different things: their numbers cannot be compared."
     if len({tuple(sorted(data_hashes(run).values())) for run in runs}) > 1:
         return "These runs are of different data: their numbers cannot be compared."
+    if len({str([run.settings.get(what) for what in _TUNED]) for run in runs}) > 1:
+        return "These runs tuned different functions: their numbers cannot be compared."
     if len(known) < 2:
         return "Fewer than two of these runs have a result yet."
-    measure, written = found[0].measure, found[0].written
-    best, name = (max if found[0].is_more_better else min)(known)
+    measure, written = valued[0].measure, valued[0].written
+    best, name = (max if valued[0].is_more_better else min)(known)
     if spreads and sum(spread["n"] for spread in spreads) == len(runs) and len(spreads) == 1:
         spread = spreads[0]
         return (
@@ -143,7 +147,9 @@ def over_seeds(runs: Sequence[RunFolder], names: Sequence[str], found: Sequence[
     alike: dict[str, list[int]] = {}
     for place, run in enumerate(runs):
         asked = {name: value for name, value in flat_values(run.settings).items() if name not in _NOT_THE_WORK}
-        alike.setdefault(json.dumps([run.kind, asked], sort_keys=True, default=str), []).append(place)
+        alike.setdefault(json.dumps([run.kind, found[place].measure, asked], sort_keys=True, default=str), []).append(
+            place
+        )
     rows = []
     for places in alike.values():
         values = [value for place in places if (value := found[place].value) is not None]
@@ -174,6 +180,7 @@ def _seed_chapter(spreads: Sequence[Mapping[str, Any]]) -> tuple[Chapter, ...]:
         (
             ", ".join(spread["runs"]),
             number(spread["n"]),
+            spread["measure"],
             spread["written"](spread["mean"]),
             "{} to {}".format(*map(spread["written"], spread["ci95"])),
             spread["written"](spread["sd"]),
@@ -181,6 +188,6 @@ def _seed_chapter(spreads: Sequence[Mapping[str, Any]]) -> tuple[Chapter, ...]:
         )
         for spread in spreads
     )
-    head = ("runs", "seeds", "mean", "95 % interval of the mean", "standard deviation", "range")
-    table = Table(caption=f"Runs that differ in the seed alone: {spreads[0]['measure']}", head=head, rows=rows)
+    head = ("runs", "seeds", "number", "mean", "95 % interval of the mean", "standard deviation", "range")
+    table = Table(caption="Runs that differ in the seed alone", head=head, rows=rows)
     return (Chapter(heading="The spread over seeds", tables=(table,)),)

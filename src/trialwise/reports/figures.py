@@ -19,6 +19,7 @@ from trialwise.reports.drawing import (
     RED,
     Picture,
     above,
+    as_text,
     new_figure,
     to_svg,
 )
@@ -90,10 +91,11 @@ def importances(shares: Mapping[str, float], *, n_trials: int, epochs: int | Non
     """How much each parameter mattered, largest on top; `epochs` where trials have epochs."""
     names = list(shares)[::-1]
     figure, axes = new_figure(6.4, 0.9 + 0.35 * len(names))
-    axes.barh(names, [shares[name] for name in names], color=BLUE)
-    for name in names:
+    axes.barh(range(len(names)), [shares[name] for name in names], color=BLUE)
+    axes.set_yticks(range(len(names)), [as_text(name) for name in names])
+    for place, name in enumerate(names):
         axes.annotate(
-            f"{shares[name]:.0%}", (shares[name], name), xytext=(4, 0), textcoords="offset points", va="center"
+            f"{shares[name]:.0%}", (shares[name], place), xytext=(4, 0), textcoords="offset points", va="center"
         )
     axes.set(xlabel="share of the importance", xlim=(0, max(shares.values()) * 1.15))
     compared = f"{n_trials} trials"
@@ -180,8 +182,9 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Pictur
                 text = str(counts[row, column])
                 axes.text(column, row, text, ha="center", va="center", fontsize=7, color=color)
     if n <= 40:
-        axes.set_xticks(range(n), classes, rotation=60, ha="right")
-        axes.set_yticks(range(n), classes)
+        shown = [as_text(name) for name in classes]
+        axes.set_xticks(range(n), shown, rotation=60, ha="right")
+        axes.set_yticks(range(n), shown)
     axes.set(xlabel="predicted", ylabel="true")
     figure.colorbar(image, ax=axes, label="share of the true class")
     wrong = counts.copy()

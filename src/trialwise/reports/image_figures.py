@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from trialwise.reports.drawing import BLUE, GREY, Picture, above, new_figure, new_grid, to_svg
+from trialwise.reports.drawing import BLUE, GREY, Picture, above, as_text, new_figure, new_grid, to_svg
 from trialwise.statistics.intervals import wilson_interval
 
 SMALLEST_MARK, LARGEST_MARK = 6.0, 100.0  # square points, by the number of images in a bin
@@ -98,7 +98,7 @@ def _show(axes: Axes, pixels_HWC: NDArray[np.uint8]) -> None:
 
 
 def _title(axes: Axes, text: str) -> None:
-    axes.set_title(text, pad=2, fontsize=TITLE_SIZE)
+    axes.set_title(as_text(text), pad=2, fontsize=TITLE_SIZE)
 
 
 def _short(name: str) -> str:

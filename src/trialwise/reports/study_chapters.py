@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from trialwise.reports.drawing import BLUE, GREY, ORANGE, Picture, above, new_figure, to_svg
+from trialwise.reports.drawing import BLUE, GREY, ORANGE, Picture, above, as_text, new_figure, to_svg
 from trialwise.reports.figures import readable
 from trialwise.reports.parts import Chapter, Table
 from trialwise.reports.study_sentences import front_sentences, transfer_sentences
@@ -96,7 +96,7 @@ def front(
     if min(notes) > 0 and max(notes) / min(notes) > WIDE:
         axes.set_xscale("log")
     better = "less is better" if goal["direction"] == "minimize" else "more is better"
-    axes.set(xlabel=f"{name} ({better})", ylabel=score)
+    axes.set(xlabel=f"{as_text(name)} ({better})", ylabel=as_text(score))
     above(axes)
     told = "; ".join(f"trial {row['number']}: {number(row['value'])} with {number(row[name])}" for row in rows[:8])
     return Picture(

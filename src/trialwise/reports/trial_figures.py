@@ -7,7 +7,19 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from trialwise.reports.drawing import BLUE, GREEN, GREY, MANY_POINTS, ORANGE, RED, Picture, above, new_figure, to_svg
+from trialwise.reports.drawing import (
+    BLUE,
+    GREEN,
+    GREY,
+    MANY_POINTS,
+    ORANGE,
+    RED,
+    Picture,
+    above,
+    as_text,
+    new_figure,
+    to_svg,
+)
 
 MARKS = {"complete": ("o", BLUE), "pruned": ("v", GREY), "paused": ("s", GREEN)}
 MOST_CURVES = 60  # of trials that are not marked; more would be a blur
@@ -51,7 +63,7 @@ def history(trials: Sequence[Mapping[str, Any]], direction: str, *, value_name: 
     finite = [value for value in values if value is not None]
     if finite and min(finite) > 0 and max(finite) / min(finite) > 100:
         axes.set_yscale("log")
-    axes.set(xlabel="trial", ylabel=value_name, xlim=(-0.5, max(1, len(trials)) - 0.5))
+    axes.set(xlabel="trial", ylabel=as_text(value_name), xlim=(-0.5, max(1, len(trials)) - 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     above(axes)
     last = next((value for value in reversed(best) if value is not None), None)
@@ -100,7 +112,7 @@ def trial_curves(
         label = f"{', '.join(names)} (trial {number})"
         axes.plot(*_curve(by_number[number]), label=label, markersize=4, **styles[names[0]])
     last = max((int(epoch) for trial in trials for epoch in trial["scores"]), default=1)
-    axes.set(xlabel="epoch", ylabel=value_name, xlim=(0.5, last + 0.5))
+    axes.set(xlabel="epoch", ylabel=as_text(value_name), xlim=(0.5, last + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     above(axes, n_columns=2)
     left_out = len(others) - len(chosen)

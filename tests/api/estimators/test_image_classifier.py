@@ -227,3 +227,12 @@ def test_bad_data_is_a_value_error(fitted, digits):
         fitted.predict(np.zeros((5, 7, 7)))
     with pytest.raises(ValueError, match="expected arrays or a list of image files, got one path"):
         ImageClassifier(**TINY).fit(str(Path("photos")), None)
+
+
+def test_pictures_laid_out_another_way_are_refused(digits, kept_cache):
+    X, y, *_ = digits
+    colour = np.repeat(np.asarray(X).reshape(len(X), 8, 8, 1), 3, axis=3)[:60]
+    model = ImageClassifier(epochs=1, max_params=6000).fit(colour, y[:60])
+    assert len(model.predict(colour[:2])) == 2
+    with pytest.raises(ValueError, match="as in fit, got an array of shape"):
+        model.predict(colour[:2].transpose(0, 3, 1, 2))

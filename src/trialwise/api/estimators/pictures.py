@@ -85,6 +85,8 @@ def _shape_of(values: NDArray[Any], image_shape: ImageShape) -> tuple[int, int, 
             raise InputError(
                 f"image_shape {tuple(image_shape)} has {math.prod(image_shape)} values, X has {n_values} a row"
             )
+        if len(given) > 1 and _with_channel(given) != _with_channel(tuple(image_shape)):
+            raise InputError(f"image_shape {tuple(image_shape)}: X has images of shape {given}")
         given = tuple(map(int, image_shape))
     elif len(given) == 1:
         side = math.isqrt(n_values)
@@ -95,7 +97,7 @@ def _shape_of(values: NDArray[Any], image_shape: ImageShape) -> tuple[int, int, 
                 "square up with black, for features that are no image",
             )
         given = (side, side)
-    shape = (*given, 1) if len(given) == 2 else given
+    shape = _with_channel(given)
     if len(shape) != 3 or shape[2] not in (1, 3):
         raise InputError(f"X: expected images (N, H, W), (N, H, W, 1) or (N, H, W, 3), got shape {values.shape}")
     return shape
@@ -112,6 +114,8 @@ def pictures(values: NDArray[Any], form: PictureForm) -> NDArray[np.uint8]:
     if not form.shape or (n_values != n_pixels and not is_pad):
         wanted = f"images of {form.shape}" if form.shape else "image files, as in fit"
         raise InputError(f"X: expected {wanted}, got an array of shape {values.shape}")
+    if values.ndim > 2 and _with_channel(values.shape[1:]) != tuple(form.shape):
+        raise InputError(f"X: expected images of {form.shape}, as in fit, got an array of shape {values.shape}")
     shades = _shades(values, form).reshape(len(values), -1)
     if is_pad:
         shades = np.pad(shades, ((0, 0), (0, n_pixels - n_values)))
@@ -122,6 +126,10 @@ def pictures(values: NDArray[Any], form: PictureForm) -> NDArray[np.uint8]:
     if images_NHWC.shape[1:3] == (form.size, form.size):
         return np.ascontiguousarray(images_NHWC)
     return np.stack([_resized(image_HWC, form) for image_HWC in images_NHWC])
+
+
+def _with_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (*shape, 1) if len(shape) == 2 else shape
 
 
 def _shades(values: NDArray[Any], form: PictureForm) -> NDArray[np.uint8]:
