@@ -170,7 +170,7 @@ def counted(shown: Sequence[Row]) -> str:
     unjudged = len(kinds) - met - missed - open_
     return (
         f"Of {len(kinds)} goals that were set beforehand, {met} are met on at least one machine, {missed} are missed, "
-        f"{open_} are not measured and {unjudged} cannot be judged by what was measured."
+        f"{open_} {'is' if open_ == 1 else 'are'} not measured and {unjudged} cannot be judged by what was measured."
     )
 
 
