@@ -211,3 +211,19 @@ def test_code_that_changed_since_the_study_began_is_told_of_on_resume(tmp_path, 
     (tmp_path / "moving.py").write_text(source + "\n# another thought\n")
     assert run(["study", "resume", "study", "--trials", "4"]) == 0
     assert "moving.py has changed since this study began" in capsys.readouterr().err
+
+
+def test_a_space_may_be_written_as_toml_would_say_it(tmp_path):
+    space = {"x": {"low": 0.0, "high": 1.0}, "kind": {"choices": ["a", "b"]}}
+    found = tune(lambda config, trial: config["x"], space, search={"trials": 2}, out=tmp_path / "run")
+    assert set(found.result["best"]["params"]) == {"x", "kind"}
+    with pytest.raises(UserError, match="x: expected low and high, or choices"):
+        tune(lambda config, trial: config["x"], {"x": {"lo": 0.0, "high": 1.0}}, out=tmp_path / "other")
+    with pytest.raises(UserError, match=r"\[x\]: expected a parameter, got \(0, 1\)"):
+        tune(lambda config, trial: config["x"], {"x": (0, 1)}, out=tmp_path / "other")
+
+
+def test_an_objective_that_cannot_be_sent_to_another_process_is_refused(tmp_path):
+    search = {"trials": 2, "trial_minutes": 1}
+    with pytest.raises(UserError, match="this objective cannot be sent to one"):
+        tune(lambda config, trial: config["x"], {"x": Float(low=0, high=1)}, search=search, out=tmp_path / "run")

@@ -30,7 +30,7 @@ def objective(config, trial):
         yield scale * (config["x"] - 0.3) ** 2 + 1 / epoch
 """
 TUNE = ["tune", "model:objective", "--space", "space.toml", "--epochs", "9", "--trials", "12"]
-TUNE += ["--workers", "2"]
+TUNE += ["--workers", "2", "--lockstep"]
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ TRIALS = 50  # where the caller names no number
 
 def tune(
     objective: Objective | str,
-    space: Mapping[str, Parameter] | Path | str,
+    space: Mapping[str, Parameter | Mapping[str, Any]] | Path | str,
     *,
     epochs: int = 1,
     direction: Direction = "minimize",
@@ -47,8 +47,8 @@ def tune(
             or returns one number. As a function, or as "module:function". Defined in a notebook it cannot be imported
             by other processes: then trials run here, one after the other, and the study cannot be resumed from a
             command line.
-        space: `tuning.spaces` parameters by name, or a TOML file with them. Where parameters name defaults, trial 0
-            is the configuration of all defaults.
+        space: `tuning.spaces` parameters by name, or what a TOML file says of them, or such a file. Where parameters
+            name defaults, trial 0 is the configuration of all defaults.
         epochs: The epochs of a trial that is never pruned; 1 means that nothing is pruned.
         direction: "minimize" where the lowest score wins, "maximize" where the highest does.
         search: Fields of `tuning.settings.SearchSettings`: trials, workers, sampler and more.
@@ -68,7 +68,7 @@ def tune(
     searched = search_record(search, trials=TRIALS)
     if epochs < 1:
         raise UserError(f"--epochs: expected at least 1, got {epochs}")
-    known = read_space(Path(space)) if isinstance(space, str | Path) else dict(space)
+    known = read_space(Path(space)) if isinstance(space, str | Path) else _parameters(space)
     if not known:
         raise UserError("the space is empty: nothing can be tuned", hint='e.g. {"rate": Float(low=1e-4, high=0.1)}')
     check_space(known)
@@ -85,6 +85,15 @@ def tune(
     }
     run = RunFolder.create("tune", settings, seed=seed, out=out)
     return _continue(run, own, watch)
+
+
+def _parameters(space: Mapping[str, Parameter | Mapping[str, Any]]) -> dict[str, Parameter]:
+    found: dict[str, Parameter] = {}
+    for name, given in space.items():
+        if not isinstance(given, Parameter | Mapping):
+            raise UserError(f"[{name}]: expected a parameter, got {given!r}", hint="e.g. Float(low=0, high=1)")
+        found |= space_from_document({name: dict(given)}) if isinstance(given, Mapping) else {name: given}
+    return found
 
 
 def continue_tune(run: RunFolder, watch: Watch) -> RunFolder:

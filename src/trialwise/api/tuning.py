@@ -2,6 +2,7 @@
 
 import time
 from contextlib import closing
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from trialwise.api.clusters import ray_pool
@@ -14,6 +15,7 @@ from trialwise.api.second_goal import minding, second_goal_document
 from trialwise.api.study_documents import nothing_found, record_of, study_document
 from trialwise.api.study_places import copying_trials, driven_study, write_trials
 from trialwise.api.tunable import Tunable
+from trialwise.base.errors import UserError
 from trialwise.base.runs import RunFolder
 from trialwise.reports.study_sentences import transfer_sentences
 from trialwise.tuning.belief import Belief
@@ -24,6 +26,7 @@ from trialwise.tuning.goals import parse_goal
 from trialwise.tuning.settings import SearchSettings
 from trialwise.tuning.studies import Study, TrialRecord
 from trialwise.tuning.tasks import Pool
+from trialwise.tuning.trials import Objective
 from trialwise.tuning.winner import best_record
 from trialwise.tuning.workers import InlinePool
 
@@ -59,6 +62,7 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
     over: StudyOver | None = None
     with driven_study(run, plan.direction, watch) as study, ends_well(run):
         watch = copying_trials(run, study, minding(goal, study, watch))
+        start -= _seconds_before(run, study)
         run.reopen()
         try:
             if beginning is not None:
@@ -66,7 +70,6 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
             watch(Part(name=tuned.name, total=search.trials))
             with closing(_pool(run, search, tuned, watch)) as pool:
                 facts |= {"workers": pool.capacity}
-                _say_if_used_up(study, plan, watch)
                 over = _run_trials(study, tuned, plan, pool, watch)
                 confirm_best(run, study.records(), end, pool, watch)
         except KeyboardInterrupt:
@@ -75,7 +78,7 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
         write_trials(run, study)
         belief = judge(run, records, end)
         best = _keep(run, records, belief, tuned)
-        seconds = run.result.get("seconds", 0.0) + time.perf_counter() - start
+        seconds = time.perf_counter() - start
         document: dict[str, Any] = (
             study_document(records, tuned, belief)
             | facts
@@ -90,6 +93,11 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
     if best is None:
         raise nothing_found(run, records)
     return run
+
+
+def _seconds_before(run: RunFolder, study: Study) -> float:
+    """The working time of earlier sessions; one that was killed put no result on record, but now and then its time."""
+    return max(run.result.get("seconds", 0.0), float(study.optuna.user_attrs.get(SECONDS_ATTR, 0.0)))
 
 
 def _say_if_used_up(study: Study, plan: StudyPlan, watch: Watch) -> None:
@@ -112,6 +120,7 @@ def _say_if_used_up(study: Study, plan: StudyPlan, watch: Watch) -> None:
 
 def _run_trials(study: Study, tuned: Tunable, plan: StudyPlan, pool: Pool, watch: Watch) -> StudyOver | None:
     """What ended the study; None where nothing did."""
+    _say_if_used_up(study, plan, watch)
     over = None
     with closing(run_study(study, tuned.space, plan, pool, default=tuned.default)) as events:
         for event in events:
@@ -140,6 +149,8 @@ def _pool(run: RunFolder, search: SearchSettings, tuned: Tunable, watch: Watch) 
     own_process = search.trial_minutes is not None or search.cluster.gpus_per_trial  # to end it, to choose its GPU
     if tuned.in_process and not own_process:
         return InlinePool(tuned.objective)
+    if tuned.in_process:
+        _check_can_be_sent(tuned.objective)
     return local_pool(
         tuned.objective,
         workers=1 if tuned.in_process else search.workers,
@@ -147,3 +158,15 @@ def _pool(run: RunFolder, search: SearchSettings, tuned: Tunable, watch: Watch) 
         gpus_per_trial=search.cluster.gpus_per_trial,
         on_gpu=tuned.on_gpu,
     )
+
+
+def _check_can_be_sent(objective: Objective) -> None:
+    """Refuse an object of the caller's that no other process can be given, e.g. a lambda."""
+    try:
+        ForkingPickler.dumps(objective)
+    except Exception as error:  # of every kind, by what the object holds
+        raise UserError(
+            f"with trial_minutes or gpus_per_trial trials run in another process, and this objective cannot be sent "
+            f"to one: {error}",
+            hint="a function at the top of a module can",
+        ) from error

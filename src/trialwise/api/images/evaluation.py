@@ -58,7 +58,9 @@ def evaluate(
     check_out(out)
     run = open_classifier(run)
     with exclusive(run.path):  # a study that goes on meanwhile would put its own record over this one's
-        run.record = RunFolder.open(run.path).record  # of one that came to its end just before
+        on_disk = RunFolder.open(run.path).record
+        if any(on_disk.get(name) != run.record.get(name) for name in ("ended", "test_opened")):
+            run.record = on_disk  # another process has worked on it since it was opened
         return _measured(run, data, data_dir, tta=tta, robustness=robustness, out=out, watch=watch)
 
 
