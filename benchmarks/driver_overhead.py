@@ -23,6 +23,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from measured import write
+from trialwise.training.device import free_cores, usable_cores
 from trialwise.tuning.budgets import Budget
 from trialwise.tuning.driver import StudyPlan, run_study
 from trialwise.tuning.spaces import Float
@@ -98,6 +99,7 @@ if __name__ == "__main__":
         measure(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])
         sys.exit()
     sizes = [int(size) for size in sys.argv[1:]] or [1_000, 10_000]
+    is_idle = free_cores(2.0) == usable_cores()
     cases = [(n, reports, "random") for n in sizes for reports in (0, N_REPORTS)] + [(1_000, 0, "tpe")]
     write(
         "driver_overhead",
@@ -109,5 +111,5 @@ if __name__ == "__main__":
             }
             for n, reports, sampler in cases
         }
-        | {"machine_idle": False},
+        | {"machine_idle": is_idle},
     )
