@@ -271,3 +271,13 @@ def test_ranges_that_cannot_be_adjusted_are_left_out_with_a_warning(write_rows):
     table = read_prices(write_rows("Date,Open,High,Low,Close,Adj Close,Volume", row))
     assert table.high is None
     assert "open, high and low are not used: not every adjusted close has a close beside it" in table.warnings
+
+
+@pytest.mark.parametrize("other", ["", ",Open,High,Low"])
+def test_adjusted_closes_alone_are_read(write_rows, other):
+    def row(day, i):
+        return f"{written(day)},{price(i)}" + (f",{price(i)},{price(i) + 2},{price(i) - 2}" if other else "")
+
+    table = read_prices(write_rows(f"Date,Adj Close{other}", row))
+    assert table.high is None
+    assert any("open, high and low are not used" in warning for warning in table.warnings) == bool(other)

@@ -29,7 +29,8 @@ from trialwise.prices.table import PriceTable
 EMBEDDED = ("AAPL", "IBM", "MSFT")
 MIN_ROWS = 100
 LARGEST_PRICE = 1e15  # no share, coin or index ever cost as much
-PRICE_ROLES = ("close", "adj_close", "open", "high", "low", "adj_open", "adj_high", "adj_low")
+RANGE_ROLES = ("open", "high", "low")
+PRICE_ROLES = ("close", "adj_close", *RANGE_ROLES, *(f"adj_{role}" for role in RANGE_ROLES))
 
 
 def embedded_prices(name: str = "AAPL") -> Path:
@@ -165,14 +166,10 @@ def _prices(columns: _Columns, path: Path) -> tuple[dict[str, NDArray[np.float64
     adjusted = "adj_close" in columns.texts
     close = _close(columns, "adj_close" if adjusted else "close", mark or ".", path)
     prices, warnings = {"close": close}, []
-    scale: NDArray[np.float64] | None = np.ones_like(close)
-    if adjusted:
-        unadjusted, bad = parse_numbers(columns.texts.get("close", []), mark or ".")
-        usable = (unadjusted > 0) | np.isnan(close)
-        scale = close / unadjusted if bad is None and len(unadjusted) and usable.all() else None
-        if scale is None and {"open", "high", "low"} & set(columns.texts):
-            warnings.append("open, high and low are not used: not every adjusted close has a close beside it")
-    for role in ("open", "high", "low"):
+    scale = _scale(columns, close, mark or ".") if adjusted else np.ones_like(close)
+    if scale is None and any(_is_adjusted_by_close(columns, role) for role in RANGE_ROLES):
+        warnings.append("open, high and low are not used: not every adjusted close has a close beside it")
+    for role in RANGE_ROLES:
         exact = f"adj_{role}" if adjusted and f"adj_{role}" in columns.texts else None
         if exact is None and (role not in columns.texts or scale is None):
             continue
@@ -189,6 +186,19 @@ def _prices(columns: _Columns, path: Path) -> tuple[dict[str, NDArray[np.float64
     if volume is not None:
         prices["volume"] = volume
     return prices, warnings + volume_warnings
+
+
+def _scale(columns: _Columns, close: NDArray[np.float64], mark: str) -> NDArray[np.float64] | None:
+    """(N,) adjusted close over close; None where a day with the one has not the other."""
+    if "close" not in columns.texts:
+        return None
+    unadjusted, bad = parse_numbers(columns.texts["close"], mark)
+    is_usable = bad is None and bool(((unadjusted > 0) | np.isnan(close)).all())
+    return close / unadjusted if is_usable else None
+
+
+def _is_adjusted_by_close(columns: _Columns, role: str) -> bool:
+    return role in columns.texts and f"adj_{role}" not in columns.texts
 
 
 def _close(columns: _Columns, role: str, mark: str, path: Path) -> NDArray[np.float64]:
