@@ -265,7 +265,7 @@ class Broken:
         if trial.number > 2:
             raise ValueError("no such thing: " + "x" * trial.number)
         for epoch in trial.remaining_epochs():
-            (trial.folder).mkdir(parents=True, exist_ok=True)
+            trial.folder.mkdir(parents=True, exist_ok=True)
             (trial.folder / "epoch").write_text(str(epoch))
             yield float(epoch)
 

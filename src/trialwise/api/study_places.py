@@ -142,8 +142,7 @@ def copy_trials(run: RunFolder) -> None:
     A report on the folder shows them then, elsewhere and later too. Where the database cannot be read, the trials that
     were copied before stay.
     """
-    has_ended = "verdict" in run.result and run.record["status"] != "running"
-    if storage_of(run) is None or "study_name" not in run.record or has_ended:
+    if storage_of(run) is None or "study_name" not in run.record or run.has_result:
         return
     with contextlib.suppress(TrialwiseError), seen_study(run) as study:
         write_trials(run, study)

@@ -115,6 +115,11 @@ class RunFolder:
         """What was found, as printed by the command's `--json`."""
         return self.record["result"]
 
+    @property
+    def has_result(self) -> bool:
+        """Whether the result is of all that was done: not of a run that went on after it and has not ended."""
+        return "verdict" in self.result and self.record["status"] != "running"
+
     def save(self) -> None:
         """Write `run.json`, whole or not at all."""
         write_json(self.path / "run.json", self.record)

@@ -55,11 +55,9 @@ def variants(
     """
     base = dataclasses.replace(settings, features=("returns",))
     # A group that the file has nothing of would be compared with itself.
+    alone = set(feature_names(table, ("returns",)))
     groups: list[FeatureGroup] = [
-        group
-        for group in features
-        if group != "returns"
-        and len(feature_names(table, ("returns", group))) > len(feature_names(table, ("returns",)))
+        group for group in features if not set(feature_names(table, ("returns", group))) <= alone
     ]
     found = [Variant(name="returns alone", settings=base)]
     found += [

@@ -17,7 +17,7 @@ from trialwise.reports.repeating import data_hashes, setting_text
 from trialwise.reports.results import Found, found_by
 from trialwise.reports.verdicts import number
 from trialwise.reports.winning import command
-from trialwise.tuning.study_comparison import differences, flat_values
+from trialwise.tuning.study_comparison import WHAT_IS_TUNED, differences, flat_values
 
 # Kinds whose results stand in one table, and what they are called together.
 _TOGETHER = {"image-train": "classifiers", "image-tune": "classifiers"}
@@ -31,7 +31,6 @@ _NAMES = {
     "price-ablate": "ablations of price forecasters",
 }
 _NOT_THE_WORK = ("threads", "search.workers", "search.storage", "folder", "data_dir")  # where and how fast, not what
-_TUNED = ("function", "objective", "direction")  # settings of studies whose values are of one kind
 
 
 def comparisons(runs: Sequence[RunFolder]) -> tuple[Section, ...]:
@@ -92,7 +91,7 @@ def _sentence(
         return "These runs measure different things: their numbers cannot be compared."
     if len({tuple(sorted(data_hashes(run).values())) for run in runs}) > 1:
         return "These runs are of different data: their numbers cannot be compared."
-    if len({str([run.settings.get(what) for what in _TUNED]) for run in runs}) > 1:
+    if len({str([run.settings.get(what) for what in (*WHAT_IS_TUNED, "direction")]) for run in runs}) > 1:
         return "These runs tuned different functions: their numbers cannot be compared."
     if len(known) < 2:
         return "Fewer than two of these runs have a result yet."

@@ -35,7 +35,7 @@ class Found:
 
 def found_by(run: RunFolder) -> Found:
     """The row of a run."""
-    if "verdict" not in run.result:
+    if not run.has_result:
         return Found(measure=_MEASURES.get(run.kind, "value"), value=None, cells={"status": run.record["status"]})
     return _READERS.get(run.kind, _of_others)(run)
 

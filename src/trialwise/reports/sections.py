@@ -27,8 +27,7 @@ def section(run: RunFolder, beside: Sequence[RunFolder] = ()) -> Section:
     if run.kind not in _BUILDERS:
         raise UserError(f"{run.path}: no report is known for a run of kind {run.kind!r}")
     more: tuple[Chapter, ...] = ()
-    # A run that goes on after an earlier result, or was killed then, has trials that this result does not know.
-    if "verdict" not in run.result or run.record["status"] == "running":
+    if not run.has_result:
         built = unfinished_section(run)
     else:
         built = _BUILDERS[run.kind](run)

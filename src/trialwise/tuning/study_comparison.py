@@ -10,7 +10,7 @@ from trialwise.tuning.rungs import Direction, best_first
 from trialwise.tuning.studies import TrialRecord
 from trialwise.tuning.winner import best_record, counts
 
-_WHAT_IS_TUNED = ("function", "objective", "content_sha256", "sha256")  # values of different ones are not comparable
+WHAT_IS_TUNED = ("function", "objective", "content_sha256", "sha256")  # values of different ones are not comparable
 _NO_DIFFERENCE = ("search.workers", "search.storage", "folder")  # where and how fast, not what
 
 
@@ -110,7 +110,7 @@ def compare_studies(studies: Sequence[StudyFacts]) -> dict[str, Any]:
     settings = differences([facts.settings for facts in studies])
     return {
         "direction": studies[0].direction,
-        "same_task": not any(name in settings for name in _WHAT_IS_TUNED),
+        "same_task": not any(name in settings for name in WHAT_IS_TUNED),
         "studies": rows,
         "common_epochs": common,
         "settings": settings,

@@ -150,6 +150,11 @@ def run_record(data: str, data_dir: Path | None, settings: TrainSettings, prepar
     }
 
 
+def split_seed_of(run: RunFolder) -> int:
+    """What splits a run's rows into training and validation: its own seed, or that of the run it went on from."""
+    return run.settings.get("split_seed", run.seed)
+
+
 def data_document(prepared: Prepared) -> dict[str, Any]:
     """What the data is, as plain JSON values."""
     data = prepared.description

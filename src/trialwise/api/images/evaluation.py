@@ -78,11 +78,10 @@ def _measured(
     own = data is None
     if data is None:
         prepared = prepared_again(run, watch)
-        # What is a test row now may have been a training row of the model that this one went on from.
-        seen = trained_on(run.path) if run.settings.get("start_from") else None
     else:
         prepared = prepare_data(data, data_dir, saved.architecture.image_size, watch)
-        seen = trained_on(run.path)
+    # A test row of its own may have been a training row of the model that this one went on from.
+    may_have_seen = not own or run.settings.get("start_from")
     times_opened = _count_opening(run)
     with threads(free_cores()):
         found = evaluate_on_test(
@@ -90,7 +89,7 @@ def _measured(
             prepared,
             tta=tta,
             robustness=robustness,
-            trained_on=seen,
+            trained_on=trained_on(run.path) if may_have_seen else None,
             only_test=own,
             train=open_train(prepared) if own else _own_training_rows(run, watch),
             valid=load_valid(run.path) if own else None,
@@ -108,8 +107,9 @@ def _measured(
         "times_opened": times_opened,
         "valid": {"accuracy": _valid_accuracy(run)},
     }
-    document |= {"verdict": verdict(run.kind, run.result, document)}
-    document |= {"report": f"{run.label}/report.html"} if own else {}
+    document["verdict"] = verdict(run.kind, run.result, document)
+    if own:
+        document["report"] = f"{run.label}/report.html"
     write_json((out or run.path) / ("evaluation.json" if own else "evaluation-elsewhere.json"), document)
     if own:
         _keep(run, found, document)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trialwise.api.images.data import prepared_again
+from trialwise.api.images.data import prepared_again, split_seed_of
 from trialwise.api.images.models import open_model, open_predictor
 from trialwise.api.images.prediction import Paths
 from trialwise.api.runs import Watch, unwatched, write_page
@@ -110,7 +110,7 @@ def _judged(
             predictor,
             prepared,
             valid_fraction=run.settings["train"]["valid_fraction"],
-            split_seed=run.settings.get("split_seed", run.seed),
+            split_seed=split_seed_of(run),
         )
         return judged, f"validation images of {prepared.description.name}", []
     judged = judge_files(predictor, find_inputs(given))

@@ -15,6 +15,7 @@ from trialwise.api.images.data import (
     prepared_again,
     run_record,
     save_trained_on,
+    split_seed_of,
     trained_on,
 )
 from trialwise.api.runs import Note, Part, Watch, ends_well, finish, unwatched
@@ -134,8 +135,8 @@ def resume_training(run: RunFolder | Path | str, *, watch: Watch = unwatched) ->
         with threads(min(run.settings["threads"], usable_cores())):
             training = _prepared_training(prepared, run.settings, run.seed)
             cost = cost_of(training.network, training.saved.architecture, dtype=training.dtype)
-            run.reopen()
             run.record["evaluation"] = None  # it was of the weights as they stood
+            run.reopen()
             for name in (TEST_FILE, PICTURES_FILE):
                 (run.path / name).unlink(missing_ok=True)
             return _finish_training(run, training, prepared, cost, watch, start)
@@ -166,7 +167,7 @@ def _split_seed(earlier: RunFolder | None, content: str, seed: int) -> int:
     """The earlier run's own where the data is the same: what it was trained on must not become validation rows."""
     if earlier is None or earlier.settings["content_sha256"] != content:
         return seed
-    return earlier.settings.get("split_seed", earlier.seed)
+    return split_seed_of(earlier)
 
 
 def _seen_before(training: Training, prepared: Prepared, earlier: RunFolder) -> str | None:
