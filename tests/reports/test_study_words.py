@@ -38,6 +38,16 @@ FOUND = {
             {"optimism": None},
             "Tuning gained 1.2 ± 0.5 points over the default on 2 fresh seeds; 1.9 was seen in validation",
         ),
+        (
+            {"gain_error_of": "seeds", "optimism": None},
+            "The best is 1.2 ± 0.5 points better than the default on 2 fresh seeds, more than seeds scatter "
+            "(p = 0.02); how much of it is luck with the validation rows is not known",
+        ),
+        (
+            {"gain_error_of": "seeds", "gain_standard_error": None, "gain_p_value": None, "optimism": None},
+            "The best is 1.2 points better than the default, and 2 fresh seeds changed nothing: "
+            "how much of it is luck with the validation rows is not known",
+        ),
         ({"optimism": -0.001, "seen": 0.0}, "Tuning gained 1.2 ± 0.5 points over the default on 2 fresh seeds"),
         (
             {"confirmed": None, "gain": 0.019, "gain_standard_error": None},

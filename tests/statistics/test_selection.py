@@ -105,6 +105,13 @@ def test_a_gain_over_seeds_is_weighed_against_their_spread():
     assert confirm_gain([[0.5, 0.6]], [0.7, 0.8]).p_value == 1.0
 
 
+def test_where_nothing_scatters_nothing_is_known_of_luck():
+    found = confirm_gain([[0.3, 0.3, 0.3], [0.2, 0.2, 0.2]], [0.1, 0.1, 0.1])
+    assert found.gain == pytest.approx(0.2)
+    assert (found.standard_error, found.p_value) == (None, None)
+    assert confirm_gain([[0.1, 0.1]], [0.1, 0.1]).p_value == 1.0
+
+
 def test_luck_with_the_rows_outlives_new_seeds_and_is_paid_for():
     """Twenty configurations differ by luck with the rows alone, so every seed repeats the same gain."""
     called, forgetful = 0, 0

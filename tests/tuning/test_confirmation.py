@@ -128,6 +128,7 @@ def test_a_true_gain_is_told(tmp_path):
     assert found.chance_p_value < 0.01
     assert 0 < found.gain_standard_error < 0.1
     assert found.named == found.confirmed["best"] != 0
+    assert found.gain_error_of == "seeds and rows"
 
 
 def test_without_rows_the_optimism_is_unknown_and_seeds_alone_judge(tmp_path):
@@ -136,6 +137,29 @@ def test_without_rows_the_optimism_is_unknown_and_seeds_alone_judge(tmp_path):
     assert (found.optimism, found.corrected, found.chance_p_value) == (None, None, None)
     assert found.gain_standard_error > 0
     assert found.gain_p_value > 0.05
+    assert found.gain_error_of == "seeds"
+
+
+def test_rows_in_another_unit_than_the_score_say_nothing_of_its_error(tmp_path):
+    def in_percent(config, trial):
+        for score in Flips(worth=0.4)(config, trial):
+            yield 100 * score
+
+    records = study_of(tmp_path, in_percent)
+    found = says(tmp_path, records, again(tmp_path, records, InlinePool(in_percent)))
+    assert (found.optimism, found.gain_error_of) == (None, "seeds")
+    assert found.gain > 20
+
+
+def test_fresh_seeds_that_change_nothing_tell_no_luck(tmp_path):
+    def the_same(config, trial):
+        fixed = dataclasses.replace(trial, seed=1)
+        yield from Flips(worth=0.4, rows=False)(config, fixed)
+
+    records = study_of(tmp_path, the_same)
+    found = says(tmp_path, records, again(tmp_path, records, InlinePool(the_same)))
+    assert found.gain > 0
+    assert (found.gain_standard_error, found.gain_p_value) == (None, None)
 
 
 def test_without_reruns_the_rows_of_the_study_judge(tmp_path):

@@ -84,7 +84,17 @@ def _on_fresh_seeds(result: Mapping[str, Any], confirmed: Mapping[str, Any], uni
         again = f"the best of {n} run again" if n > 1 else "the best, run again,"
         below = f"{unit.of(-gain, error)} below it" if gain < 0 else "just as good"
         return f"No configuration is better than the default: {again} on {_seeds(confirmed)} is {below}{luck}"
+    if p_value is None and confirmed["n_seeds"] > 1:
+        return (
+            f"The best is {unit.of(gain)} better than the default, and {_seeds(confirmed)} changed nothing: how much "
+            f"of it is luck with the validation rows is not known"
+        )
     if p_value is not None and p_value <= SIGNIFICANT:
+        if result.get("gain_error_of") == "seeds":
+            return (
+                f"The best is {unit.of(gain, error)} better than the default on {_seeds(confirmed)}, more than seeds "
+                f"scatter ({_p(p_value)}); how much of it is luck with the validation rows is not known"
+            )
         return f"Tuning gained {unit.of(gain, error)} over the default on {_seeds(confirmed)}{luck}"
     of = f"{unit.of(gain, error)} on {_seeds(confirmed)}"
     return f"No configuration is better than the default, as far as can be told: {of}{luck}"

@@ -16,10 +16,7 @@ def worth(result: Mapping[str, Any]) -> tuple[Chapter, ...]:
     if corrected:
         sentences.append(_corrected_words(result, corrected))
     if confirmed and result.get("gain_standard_error") is not None and result.get("gain_p_value") is not None:
-        sentences.append(
-            "± is one standard error, of new seeds and new rows together; p = "
-            f"{result['gain_p_value']:.2g} that nothing is gained, with the choice among all trials paid for."
-        )
+        sentences.append(_error_words(result))
     return (
         Chapter(
             heading="What the winner is worth",
@@ -27,6 +24,18 @@ def worth(result: Mapping[str, Any]) -> tuple[Chapter, ...]:
             tables=_again(result, confirmed) if confirmed else (),
         ),
     )
+
+
+def _error_words(result: Mapping[str, Any]) -> str:
+    """What the standard error and the p value count, and what they do not."""
+    p = f"p = {result['gain_p_value']:.2g} that nothing is gained"
+    if result.get("gain_error_of") == "seeds":
+        return (
+            f"± is one standard error, of new seeds alone; {p} but luck with the seeds, with the choice among those "
+            "run again paid for. All trials were chosen on the same validation rows, and luck with these is not in it: "
+            "the objective would have to keep them (trial.keep_rows)."
+        )
+    return f"± is one standard error, of new seeds and new rows together; {p}, with the choice among all paid for."
 
 
 def _corrected_words(result: Mapping[str, Any], corrected: Mapping[str, Any]) -> str:

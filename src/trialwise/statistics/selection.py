@@ -237,14 +237,16 @@ class ConfirmedGain:
     Attributes:
         winner: Which of them has the best mean over the seeds, from 0.
         gain: Its mean less the default's.
-        standard_error: Of the gain: new seeds and new rows together, or seeds alone where no rows are known.
-        p_value: That it is no better than the default, one-sided; choosing it is paid for.
+        standard_error: Of the gain: new seeds and new rows together, or seeds alone where no rows are known; None
+            where nothing scatters, so that nothing is known of luck.
+        p_value: That it is no better than the default, one-sided; choosing it is paid for. None likewise where there
+            is a gain.
     """
 
     winner: int
     gain: float
-    standard_error: float
-    p_value: float
+    standard_error: float | None
+    p_value: float | None
 
 
 def confirm_gain(
@@ -299,6 +301,9 @@ def confirm_gain(
 
     # What rows and seeds do together is in both variances, and counts once.
     variance = max(by_rows + by_seeds - by_both, by_rows, by_seeds)
+    all_KS = np.vstack([scores_KS, default_S])
+    if by_rows == 0 and bool((all_KS == all_KS[:, :1]).all()):  # not by the variance: three times 0.1 has one of 1e-34
+        return ConfirmedGain(winner=winner, gain=gain, standard_error=None, p_value=None if gain > 0 else 1.0)
     return ConfirmedGain(
         winner=winner, gain=gain, standard_error=float(np.sqrt(variance)), p_value=_p_value(gain, bound)
     )

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from trialwise.base.seeds import numpy_generator
-from trialwise.statistics.selection import ConfirmedGain, LargestByChance, compare_best, confirm_gain, correct_best
+from trialwise.statistics.selection import LargestByChance, compare_best, confirm_gain, correct_best
 from trialwise.tuning.confirmation import DEFAULT, Rerun, rerun_folder
 from trialwise.tuning.ledger import trial_folder
 from trialwise.tuning.rungs import Direction
@@ -34,7 +34,8 @@ class Belief:
         optimism: How much of the best value is luck with its validation rows; None where the rows are not known.
         corrected: "value" without that luck, its "ci95", "n_rows", "n_trials".
         gain: The mean of the best one run again less the default's over the same seeds; without re-runs, `seen`.
-        gain_standard_error: Of the gain; None without re-runs.
+        gain_standard_error: Of the gain; None without re-runs, or where they change nothing and no rows are known.
+        gain_error_of: "seeds and rows", what that error and the p value count; "seeds" where the rows are not known.
         gain_p_value: That nothing is gained, the choice paid for; None where nothing can tell.
         chance_p_value: That the best is no better than what needs no training; None where nobody said what that is.
         confirmed: What was run again: "n_seeds", "best" and for each of "trials" its values; None for nothing.
@@ -46,6 +47,7 @@ class Belief:
     corrected: dict[str, Any] | None = None
     gain: float | None = None
     gain_standard_error: float | None = None
+    gain_error_of: str | None = None
     gain_p_value: float | None = None
     chance_p_value: float | None = None
     confirmed: dict[str, Any] | None = None
@@ -120,8 +122,6 @@ def _luck(
         )
         chance = test.p_value
     assert best.value is not None
-    if not np.isclose(top.scores_N.astype(np.float64).mean(), best.value, rtol=1e-3, atol=1e-6):
-        return None, None, chance  # the score is no mean over rows: nothing is known of its luck
     found = correct_best(sign * scores_NT, generator=numpy_generator(seed, "optimism"), block_length=top.block_length)
     ends = sorted(sign * end for end in found.interval)
     if top.scores_N.dtype == bool:
@@ -134,8 +134,8 @@ def _largest_by_chance(folder: Path, records: Sequence[TrialRecord], sign: float
     """The test of all that was tried against the default; what was pruned counts too, since it was looked at."""
     ended = [record for record in records[1:] if record.state == "complete"]
     ended += [record for record in records[1:] if record.state == "pruned"][:MOST_COMPARED]
-    default = load_rows(trial_folder(folder, DEFAULT))
-    tried = [rows for record in ended if (rows := load_rows(trial_folder(folder, record.number))) is not None]
+    default = _rows_of(folder, records[DEFAULT])
+    tried = [rows for record in ended if (rows := _rows_of(folder, record)) is not None]
     scores_NT = same_rows([default, *tried])
     if default is None or scores_NT is None or not tried:
         return None
@@ -180,27 +180,12 @@ def _with_reruns(
     gain = sign * (means[best] - means[DEFAULT])
     if n_seeds < 2:
         return dataclasses.replace(found, gain=gain)
-    tested = _tested(folder, values, candidates, sign, by_chance)
-    return dataclasses.replace(
-        found, gain=tested.gain, gain_standard_error=tested.standard_error, gain_p_value=tested.p_value
-    )
-
-
-def _tested(
-    folder: Path,
-    values: dict[int, list[float]],
-    candidates: list[int],
-    sign: float,
-    by_chance: LargestByChance | None,
-) -> ConfirmedGain:
-    n_seeds = len(values[DEFAULT])
     numbers = [DEFAULT, *candidates]
     left = [load_rows(rerun_folder(folder, number, 1 + s)) for number in numbers for s in range(n_seeds)]
-    scores_NT = same_rows(left)
     rows_TSN: NDArray[np.float64] | None = None
-    if scores_NT is not None and by_chance is not None:
-        rows_TSN = sign * scores_NT.T.reshape(len(numbers), n_seeds, -1)
-    return confirm_gain(
+    if by_chance is not None:
+        rows_TSN = _rows_behind(left, np.array([values[number] for number in numbers]), sign)
+    tested = confirm_gain(
         [[sign * value for value in values[number]] for number in candidates],
         [sign * value for value in values[DEFAULT]],
         rows_KSN=None if rows_TSN is None else rows_TSN[1:],
@@ -208,9 +193,33 @@ def _tested(
         by_chance=by_chance if rows_TSN is not None else None,
         block_length=left[0].block_length if left[0] is not None else 1,
     )
+    return dataclasses.replace(
+        found,
+        gain=tested.gain,
+        gain_standard_error=tested.standard_error,
+        gain_error_of="seeds" if rows_TSN is None else "seeds and rows",
+        gain_p_value=tested.p_value,
+    )
+
+
+def _rows_behind(
+    left: Sequence[ValidationRows | None], scores_TS: NDArray[np.float64], sign: float
+) -> NDArray[np.float64] | None:
+    """(T, S, N) the rows of what was run again, more being better; None where they are not what the scores mean."""
+    scores_NT = same_rows(left)
+    if scores_NT is None or not _are_means(scores_TS.ravel(), scores_NT):
+        return None
+    return sign * scores_NT.T.reshape(*scores_TS.shape, -1)
+
+
+def _are_means(scores_T: ArrayLike, rows_NT: NDArray[np.float64]) -> bool:
+    """Whether each score is the mean of its rows; else nothing is known of its luck with them."""
+    return np.allclose(rows_NT.mean(axis=0), scores_T, rtol=1e-3, atol=1e-6)  # a score may have been rounded
 
 
 def _rows_of(folder: Path, record: TrialRecord) -> ValidationRows | None:
-    """The rows behind a trial's value; None where they are missing or of another epoch."""
+    """The rows behind a trial's value; None where they are missing, of another epoch, or not what it is the mean of."""
     rows = load_rows(trial_folder(folder, record.number))
-    return rows if rows is not None and rows.epoch == max(record.scores, default=0) else None
+    if rows is None or record.value is None or rows.epoch != max(record.scores, default=0):
+        return None
+    return rows if _are_means(record.value, rows.scores_N.astype(np.float64)) else None

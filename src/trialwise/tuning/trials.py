@@ -60,8 +60,8 @@ class Trial:
 
         Args:
             epoch: Whose score is yielded next.
-            scores_N: (N,) a number for each validation row, in an order that is the same for all trials; their mean
-                should put trials in the order that the scores do. Right or wrong, a loss, an error.
+            scores_N: (N,) a number for each validation row, in an order that is the same for all trials: right or
+                wrong, a loss, an error. Their mean is the score; where it is not, in its unit too, rows say nothing.
             baseline_N: (N,) the same of what needs no training: chance, the naive forecast.
             block_length: Neighbouring rows that are alike, e.g. 20 for days; 1 where the order means nothing.
         """
