@@ -7,7 +7,6 @@ import pytest
 from falling_studies import PLAN, Falling, epochs, run, table
 
 from trialwise.tuning.budgets import Budget, Spent, used_up
-from trialwise.tuning.driver import SECONDS_ATTR
 from trialwise.tuning.winner import counts
 from trialwise.tuning.workers import InlinePool
 
@@ -67,7 +66,7 @@ def test_in_lockstep_a_target_reached_inside_a_batch_waits_for_its_end_after_a_k
 
 def test_minutes_given_later_count_what_earlier_sessions_took(tmp_path):
     study, over, _ = run(tmp_path, plan_with(trials=3), objective=Falling(seconds=0.01))
-    assert study.optuna.user_attrs[SECONDS_ATTR] == pytest.approx(over.seconds, abs=0.1)
+    assert study.seconds == pytest.approx(over.seconds, abs=0.1)
     again, later, _ = run(tmp_path, plan_with(minutes=over.seconds / 60 - 1e-4))
     assert later.stopped_by == "minutes"
     assert table(again) == table(study)
@@ -96,7 +95,7 @@ def test_minutes_given_later_count_what_earlier_sessions_took(tmp_path):
     ],
 )
 def test_what_is_used_up_is_said_in_one_sentence(budget, is_open, words):
-    spent = Spent(trials=20, epochs=90, seconds=150.0, best=(7, 0.25))
+    spent = Spent(trials=20, epochs=90, seconds=150.0, best=(7, 0.25), since_best=12)
     said = used_up(Budget(**budget), spent, "minimize", is_open=is_open, first_rung=3)
     assert (said is None) if words is None else said.startswith(words)
 

@@ -12,7 +12,7 @@ from trialwise.tuning.budgets import Budget
 from trialwise.tuning.driver import StudyOver, StudyPlan, run_study
 from trialwise.tuning.ledger import trial_folder
 from trialwise.tuning.spaces import Choice, Float
-from trialwise.tuning.studies import JOURNAL, Study, exclusive
+from trialwise.tuning.studies import JOURNAL, Study, exclusive, is_running
 from trialwise.tuning.winner import best_record, counts, gain_over_default, importances
 from trialwise.tuning.workers import InlinePool, ProcessPool
 
@@ -218,7 +218,15 @@ def test_one_driver_at_a_time(tmp_path):
     with exclusive(tmp_path), pytest.raises(UserError, match="is running now"), exclusive(tmp_path):
         pass
     with exclusive(tmp_path):
-        pass
+        assert is_running(tmp_path)
+    assert not is_running(tmp_path)
+
+
+def test_asking_whether_a_study_runs_leaves_its_folder_as_it_is(tmp_path):
+    (tmp_path / JOURNAL).write_text("half a line")
+    assert not is_running(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [JOURNAL]
+    assert (tmp_path / JOURNAL).read_text() == "half a line"
 
 
 def test_a_folder_without_a_journal_is_no_study(tmp_path):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from falling_studies import DEFAULT, PLAN, Falling, epochs, run, table
 
-from trialwise.base.errors import UserError
+from trialwise.base.errors import UserError, WorkError
 from trialwise.tuning.budgets import Budget
 from trialwise.tuning.studies import Study
 from trialwise.tuning.winner import best_record, counts
@@ -143,6 +143,48 @@ def test_a_plateau_ends_the_study(tmp_path, lockstep):
     best = best_record(study.records(), "minimize")
     assert len(study.records()) >= best.number + 25
     assert study.records()[0].state == "complete"
+
+
+def test_a_plateau_waits_for_a_tuned_trial_and_counts_from_the_end_of_the_best(tmp_path):
+    """Rungs of 1, 3, 9 and 27 epochs: before some 27 trials are begun none but the default can be complete."""
+    plan = dataclasses.replace(PLAN, budget=Budget(plateau=10), max_epochs=27)
+    study, over, events = run(tmp_path / "whole", plan)
+    assert over.stopped_by == "plateau"
+    complete = [event.number for event in events if event.kind == "complete"]
+    assert len(complete) > 1
+    begun, at_end, best = set(), {}, None
+    for event in events:
+        begun.add(event.number)
+        if event.kind == "complete":
+            at_end[event.number] = len(begun)
+    best = best_record(study.records(), "minimize").number
+    assert len(study.records()) >= at_end[best] + 10
+    run(tmp_path / "part", plan, stop_after=60)
+    assert table(run(tmp_path / "part", plan)[0]) == table(study)
+
+
+@dataclasses.dataclass
+class Short(Falling):
+    """Gives up after five epochs, as an objective with a patience of its own does."""
+
+    def __call__(self, config, trial):
+        for epoch, score in enumerate(super().__call__(config, trial), start=trial.epochs_done + 1):
+            yield score
+            if epoch == 5 and config != DEFAULT:
+                return
+
+
+@pytest.mark.parametrize("lockstep", [False, True])
+def test_a_study_of_which_no_trial_is_ever_complete_ends(tmp_path, lockstep):
+    plan = dataclasses.replace(PLAN, budget=Budget(plateau=10), sampler="random", first_rung=3, lockstep=lockstep)
+    for default in (None, DEFAULT):
+        with pytest.raises(WorkError, match="20 trials failed on their way and none came to its end"):
+            run(tmp_path / str(default), plan, objective=Short(), default=default)
+    again = dataclasses.replace(plan, budget=Budget(epochs=40))
+    study, over, _ = run(tmp_path / "epochs", again, objective=Short())
+    assert over.stopped_by == "epochs"
+    assert epochs(study) <= 40
+    assert counts(study.records())["paused"] == 0
 
 
 @pytest.mark.parametrize("lockstep", [False, True])

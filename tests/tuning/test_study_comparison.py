@@ -1,5 +1,8 @@
+import dataclasses
+
 import pytest
 
+from trialwise.tuning.ledger import AT_END
 from trialwise.tuning.studies import TrialRecord
 from trialwise.tuning.study_comparison import (
     StudyFacts,
@@ -54,6 +57,14 @@ def test_the_best_value_so_far_goes_by_the_order_in_which_trials_ended():
     assert best_so_far(facts) == [(10, 0.7)]
     assert value_after([(10, 0.7), (12, 0.8)], 11) == 0.7
     assert value_after([(10, 0.7)], 9) is None
+
+
+def test_what_a_study_had_used_when_a_trial_was_complete_is_taken_from_its_note():
+    """Trials that wait are pruned at the end of the study, but their epochs were used before."""
+    noted = dataclasses.replace(record(2, 0.7, 9), notes={AT_END: {"begun": 12, "epochs": 30}})
+    records = [record(0, 0.5, 9), record(1, 0.4, 3, "pruned"), noted]
+    facts = dataclasses.replace(study("a", [], direction="maximize"), records=records, ended=[0, 2, 1])
+    assert best_so_far(facts) == [(9, 0.5), (30, 0.7)]
 
 
 def test_studies_are_compared_after_equally_many_epochs():

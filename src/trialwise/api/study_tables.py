@@ -77,7 +77,8 @@ def _facts(run: RunFolder) -> StudyFacts:
     space = settings.pop("space", None) or {}
     with seen_study(run) as study:
         records = study.records()
-        trials = [t for t in study.optuna.get_trials(deepcopy=False) if t.datetime_complete is not None]
+        trials = study.optuna.get_trials(deepcopy=False)[: len(records)]  # a study that runs may have more by now
+    ended = [trial for trial in trials if trial.datetime_complete is not None]
     return StudyFacts(
         name=run.label,
         seed=run.seed,
@@ -85,8 +86,8 @@ def _facts(run: RunFolder) -> StudyFacts:
         space=space,
         direction=study.direction,
         records=records,
-        ended=[trial.number for trial in sorted(trials, key=lambda t: (t.datetime_complete, t.number))],
-        seconds=run.result.get("seconds"),
+        ended=[trial.number for trial in sorted(ended, key=lambda t: (t.datetime_complete, t.number))],
+        seconds=run.result.get("seconds") if run.has_result else study.seconds or None,
         has_default=_has_default(run, space),
     )
 

@@ -21,8 +21,9 @@ from trialwise.reports.study_sentences import transfer_sentences
 from trialwise.tuning.belief import Belief
 from trialwise.tuning.budgets import Spent, used_up
 from trialwise.tuning.confirmation import DEFAULT
-from trialwise.tuning.driver import SECONDS_ATTR, StudyOver, StudyPlan, run_study
+from trialwise.tuning.driver import StudyOver, StudyPlan, run_study
 from trialwise.tuning.goals import parse_goal
+from trialwise.tuning.ledger import begun_at_end, since_best
 from trialwise.tuning.settings import SearchSettings
 from trialwise.tuning.studies import Study, TrialRecord
 from trialwise.tuning.tasks import Pool
@@ -97,20 +98,27 @@ def run_tuning(run: RunFolder, tuned: Tunable, watch: Watch) -> RunFolder:
 
 def _seconds_before(run: RunFolder, study: Study) -> float:
     """The working time of earlier sessions; one that was killed put no result on record, but now and then its time."""
-    return max(run.result.get("seconds", 0.0), float(study.optuna.user_attrs.get(SECONDS_ATTR, 0.0)))
+    return max(run.result.get("seconds", 0.0), study.seconds)
 
 
-def _say_if_used_up(study: Study, plan: StudyPlan, watch: Watch) -> None:
+def _say_if_used_up(study: Study, tuned: Tunable, plan: StudyPlan, watch: Watch) -> None:
     """Say so where a study that goes on has no budget left for another trial."""
     records = study.records()
     if not records:
         return
     best = best_record(records, plan.direction)
+    ends = {record.number: begun_at_end(record) for record in records if record.state == "complete"}
     spent = Spent(
         trials=len(records),
         epochs=sum(len(record.scores) for record in records),
-        seconds=float(study.optuna.user_attrs.get(SECONDS_ATTR, 0.0)),
+        seconds=study.seconds,
         best=(best.number, best.value) if best is not None and best.value is not None else None,
+        since_best=since_best(
+            len(records),
+            ends,
+            best=best.number if best is not None else None,
+            default=DEFAULT if tuned.default is not None else None,
+        ),
     )
     is_open = any(record.state == "paused" for record in records)
     text = used_up(plan.budget, spent, plan.direction, is_open=is_open, first_rung=int(plan.first_rung))
@@ -120,7 +128,7 @@ def _say_if_used_up(study: Study, plan: StudyPlan, watch: Watch) -> None:
 
 def _run_trials(study: Study, tuned: Tunable, plan: StudyPlan, pool: Pool, watch: Watch) -> StudyOver | None:
     """What ended the study; None where nothing did."""
-    _say_if_used_up(study, plan, watch)
+    _say_if_used_up(study, tuned, plan, watch)
     over = None
     with closing(run_study(study, tuned.space, plan, pool, default=tuned.default)) as events:
         for event in events:

@@ -17,7 +17,7 @@ class Budget:
         trials: Configurations tried.
         epochs: Epochs of all trials together, those that finish the winner and the default included.
         minutes: Wall time; the time to finish the winner and the default is estimated and kept back.
-        plateau: Trials begun since the best one without a better value.
+        plateau: Trials begun since the best one was complete, without a better value.
         target: A complete trial's value that is good enough.
     """
 
@@ -56,12 +56,14 @@ class Spent:
         epochs: On record, of all trials.
         seconds: Of wall time, earlier sessions included.
         best: The number and the value of the best complete trial; None where there is none.
+        since_best: Configurations proposed since; see `ledger.since_best`.
     """
 
     trials: int
     epochs: int
     seconds: float
     best: tuple[int, float] | None
+    since_best: int | None = None
 
 
 def reached(
@@ -78,7 +80,7 @@ def reached(
     """
     if settled and _is_good_enough(budget, spent, direction):
         return "target"
-    if settled and budget.plateau is not None and _n_no_better(spent) >= budget.plateau:
+    if settled and _is_plateau(budget, spent):
         return "plateau"
     if budget.minutes is not None and spent.seconds + seconds_to_finish >= 60 * budget.minutes:
         return "minutes"
@@ -91,9 +93,8 @@ def _is_good_enough(budget: Budget, spent: Spent, direction: Direction) -> bool:
     return spent.best[1] <= budget.target if direction == "minimize" else spent.best[1] >= budget.target
 
 
-def _n_no_better(spent: Spent) -> int:
-    """The trials begun since the best one; 0 where there is none."""
-    return spent.trials - 1 - spent.best[0] if spent.best is not None else 0
+def _is_plateau(budget: Budget, spent: Spent) -> bool:
+    return budget.plateau is not None and spent.since_best is not None and spent.since_best >= budget.plateau
 
 
 def used_up(budget: Budget, spent: Spent, direction: Direction, *, is_open: bool, first_rung: int) -> str | None:
@@ -117,8 +118,8 @@ def used_up(budget: Budget, spent: Spent, direction: Direction, *, is_open: bool
         is_met = spent.seconds >= 60 * budget.minutes
         known.append((is_met, f"{spent.seconds / 60:.3g} minutes are used", "minutes", budget.minutes))
     if spent.best is not None and budget.plateau is not None:
-        words = f"{_n_no_better(spent)} trials after trial {spent.best[0]} were no better"
-        known.append((_n_no_better(spent) >= budget.plateau, words, "until-plateau", budget.plateau))
+        words = f"{spent.since_best} trials after trial {spent.best[0]} were no better"
+        known.append((_is_plateau(budget, spent), words, "until-plateau", budget.plateau))
     if spent.best is not None and budget.target is not None:
         words = f"trial {spent.best[0]} reached {spent.best[1]:.6g}"
         known.append((_is_good_enough(budget, spent, direction), words, "target", budget.target))

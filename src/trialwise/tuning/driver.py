@@ -29,10 +29,10 @@ from trialwise.tuning.views import PausedAsPruned
 
 BATCH_OF_TRIALS = 9  # as measured best for lockstep halving: 9 trials, then 3, then 1
 SAME_ERRORS = 3  # the study stops when this many first trials fail alike
-SECONDS_ATTR = "trialwise:seconds"  # the wall time of all sessions, on the study's own record
 SECONDS_BETWEEN_NOTES = 10.0
 LONGEST_WAIT = 3600.0  # seconds; the system's own limit is some weeks
 FAILED_IN_A_ROW = 50  # trials, after which a study that no number of trials ends is stopped
+FAILED_ON_THE_WAY = 20  # the same of trials that had scores, where no tuned trial ever came to its end
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,13 @@ class _Driver:
 
     def __init__(self, study: Study, space: Space, plan: StudyPlan, pool: Pool, default: Config | None) -> None:
         self._study, self._space, self._plan, self._pool, self._default = study, space, plan, pool, default
-        self._ledger = Ledger(study, plan.direction, unit=plan.rung_unit, kept=(0,) if plan.keep_default else ())
+        self._ledger = Ledger(
+            study,
+            plan.direction,
+            unit=plan.rung_unit,
+            kept=(0,) if plan.keep_default else (),
+            notes_end=plan.max_epochs > 1 and not plan.lockstep,
+        )
         self._sampler = sampler_for_each_trial(
             plan.sampler, plan.seed, deterministic=plan.deterministic, default=default
         )
@@ -144,8 +150,8 @@ class _Driver:
             self._sampler = plan.proposals.before(self._sampler)
         self._running: dict[int, int] = {}  # the level of the ladder to which each runs
         self._silences, self._losses = Silences(plan.trial_minutes), Losses()
-        self._failed_in_a_row = 0
-        self._seconds_before = float(study.optuna.user_attrs.get(SECONDS_ATTR, 0.0))
+        self._failed_in_a_row, self._failed_on_the_way = 0, 0
+        self._seconds_before = study.seconds
         self._start = self._noted = time.monotonic()
         self._ladder = ladder(plan.rung_unit, first=plan.first_rung, eta=plan.eta, max_epochs=plan.max_epochs)
         halving = Halving(
@@ -184,7 +190,7 @@ class _Driver:
 
     def note_seconds(self) -> None:
         """Put the wall time on the study's record."""
-        self._study.optuna.set_user_attr(SECONDS_ATTR, self._seconds())
+        self._study.note_seconds(self._seconds())
         self._noted = time.monotonic()
 
     def _settle(self) -> None:
@@ -279,6 +285,7 @@ class _Driver:
             epochs=self._ledger.n_epochs,
             seconds=self._seconds(),
             best=self._ledger.best,
+            since_best=self._ledger.since_best(0 if self._default is not None else None),
         )
         over = reached(
             self._plan.budget,
@@ -306,13 +313,19 @@ class _Driver:
 
     def _stop_if_all_fail(self, failure: Failure) -> None:
         self._failed_in_a_row += 1
-        if self._plan.budget.trials is None and self._failed_in_a_row >= FAILED_IN_A_ROW:
+        self._failed_on_the_way += self._ledger.trials[failure.number].epochs > 0
+        budget, failures = self._plan.budget, self._ledger.failures
+        # A plateau or a target ends no study whose trials come to a rung and fail later.
+        has_end = budget.epochs is not None or budget.minutes is not None or self._order.n_tuned() > 0
+        in_vain = not has_end and self._failed_on_the_way >= FAILED_ON_THE_WAY
+        if budget.trials is None and (in_vain or self._failed_in_a_row >= FAILED_IN_A_ROW):
+            what = f"the last {FAILED_IN_A_ROW} trials all failed"
+            if in_vain:
+                what = f"{FAILED_ON_THE_WAY} trials failed on their way and none came to its end"
             raise WorkError(
-                f"the last {FAILED_IN_A_ROW} trials all failed, the last one with: {failure.reason}\n\n"
-                f"{failure.traceback}".rstrip(),
+                f"{what}, the last one with: {failure.reason}\n\n{failure.traceback}".rstrip(),
                 hint="mend the objective, then trialwise study resume; --trials ends a study in any case",
             )
-        failures = self._ledger.failures
         if len(failures) < SAME_ERRORS or self._ledger.n_epochs:
             return
         if all(_alike(reason, failure.reason) for reason in failures):

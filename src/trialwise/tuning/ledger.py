@@ -2,7 +2,7 @@
 
 import dataclasses
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,10 +11,11 @@ from optuna.trial import TrialState
 
 from trialwise.tuning.rungs import Direction, RungUnit, rank_key
 from trialwise.tuning.spaces import Space
-from trialwise.tuning.studies import Study
+from trialwise.tuning.studies import Study, TrialRecord
 from trialwise.tuning.tasks import Score
 from trialwise.tuning.trials import Config
 
+AT_END = "trialwise:at_end"  # the note of a trial that says what the study had begun and used when it was complete
 ENDS = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 
@@ -46,7 +47,13 @@ class Ledger:
     """All trials of a study by number, what they used, which are open and which is the best."""
 
     def __init__(
-        self, study: Study, direction: Direction, *, unit: RungUnit = "epochs", kept: Collection[int] = ()
+        self,
+        study: Study,
+        direction: Direction,
+        *,
+        unit: RungUnit = "epochs",
+        kept: Collection[int] = (),
+        notes_end: bool = False,
     ) -> None:
         """Read the record.
 
@@ -55,15 +62,18 @@ class Ledger:
             direction: Whether the lowest or the highest value is the best.
             unit: What the study's rungs are counted in.
             kept: The trials whose folders stay once they are complete, even where they are not the best.
+            notes_end: Whether trials that wait for each other's scores do not come to their end in the order of their
+                numbers, so that what the study had used by then is put on record.
         """
         self._study = study
-        self._kept = kept
+        self._kept, self._notes_end = kept, notes_end
         self._spent_note = f"trialwise:{unit}"
         self._direction: Direction = direction
         self.trials: dict[int, LedgerTrial] = {}
         self.open: set[int] = set()
         self.n_epochs = 0
         self.best: tuple[int, float] | None = None
+        self._begun_at_end: dict[int, int] = {}  # of the best trial, and of the two that were complete first
         self.n_complete = 0
         self.failures: list[str] = []
         for record in study.records():
@@ -79,7 +89,7 @@ class Ledger:
             elif trial.state == "failed":
                 self.failures.append(str(record.notes.get("reason")))
             elif trial.state == "complete" and record.value is not None:
-                self._offer(trial.number, record.value)
+                self._offer(trial.number, record.value, begun_at_end(record))
         self._sweep()
 
     def propose(self, number: int, sampler: BaseSampler, space: Space, *, default: Config | None) -> LedgerTrial:
@@ -110,12 +120,15 @@ class Ledger:
         """Put the end of a trial on record, and delete the checkpoints that are needed no more."""
         trial = self.trials[number]
         value = trial.last_score if state == "complete" else None
+        begun = len(self.trials) if self._notes_end else number + 1
+        if value is not None and self._notes_end:
+            self._study.note(number, AT_END, {"begun": begun, "epochs": self.n_epochs})
         self._study.tell(number, ENDS[state], value=value, reason=reason)
         trial.state = state
         self.open.discard(number)
         before = self.best
         if value is not None:
-            self._offer(number, value)
+            self._offer(number, value, begun)
         if state == "failed":
             self.failures.append(reason)
         if self.best is None or self.best[0] != number:
@@ -124,11 +137,19 @@ class Ledger:
             self._delete(before[0])
         return trial
 
-    def _offer(self, number: int, value: float) -> None:
+    def since_best(self, default: int | None) -> int | None:
+        """See `since_best`."""
+        best = None if self.best is None else self.best[0]
+        return since_best(len(self.trials), self._begun_at_end, best=best, default=default)
+
+    def _offer(self, number: int, value: float, begun: int) -> None:
         self.n_complete += 1
         key = rank_key(value, number, self._direction)
         if self.best is None or key < rank_key(self.best[1], self.best[0], self._direction):
             self.best = (number, value)
+        ends = self._begun_at_end | {number: begun}
+        first = sorted(ends, key=lambda n: (ends[n], n))[:2]
+        self._begun_at_end = {n: ends[n] for n in {*first, self.best[0]}}
 
     def _delete(self, number: int) -> None:
         if number in self._kept and self.trials[number].state == "complete":
@@ -142,6 +163,27 @@ class Ledger:
         for path in (self._study.folder / "trials").glob("*"):
             if path.name.isdigit() and int(path.name) in self.trials.keys() - kept:
                 self._delete(int(path.name))
+
+
+def begun_at_end(record: TrialRecord) -> int:
+    """How many trials the study had begun when this one was complete."""
+    return record.notes.get(AT_END, {}).get("begun", record.number + 1)
+
+
+def since_best(n_begun: int, begun_at_end: Mapping[int, int], *, best: int | None, default: int | None) -> int | None:
+    """How many trials were begun after the best one was complete, and after the first one besides the default was.
+
+    Args:
+        n_begun: In all.
+        begun_at_end: Of complete trials by number; the best one and the first two are enough.
+        best: The best trial.
+        default: The untuned default's number.
+
+    Returns:
+        None where none but the default is complete: what is paused at its first rungs says nothing of it yet.
+    """
+    tuned = [begun for number, begun in begun_at_end.items() if number != default]
+    return None if best is None or not tuned else n_begun - max(begun_at_end[best], min(tuned))
 
 
 def trial_folder(folder: Path, number: int) -> Path:

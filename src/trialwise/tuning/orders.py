@@ -11,6 +11,7 @@ from trialwise.tuning.ledger import Ledger, LedgerTrial
 from trialwise.tuning.rungs import Direction, best_first
 
 Propose = Callable[[], LedgerTrial]
+MOST_FINISHERS = 3  # trials that are run to their end once the budget is used up, where one after the other fails
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,10 @@ class Order(Protocol):
         """Whether the study may be ended now for what it found."""
         ...
 
+    def n_tuned(self) -> int:
+        """How many trials other than the default are complete."""
+        ...
+
     def needed(self) -> list[int]:
         """The trials that have to come to their end: the default, and the most promising where none is complete."""
         ...
@@ -82,6 +87,8 @@ class Finishing:
         self._ledger = ledger
         self._propose = propose
         self._closing = False
+        self._n_finishers = 0
+        self._is_given_less = not self._holds(self._unfinished())  # than an earlier session had
 
     def close(self, reason: StoppedBy, running: Mapping[int, int]) -> list[int]:
         """See `Order`."""
@@ -97,8 +104,14 @@ class Finishing:
 
     def needed(self) -> list[int]:
         """See `Order`."""
+        default = [number for number in self._unfinished() if number == self._halving.default]
+        rivals = [number for number in self._unfinished() if number != self._halving.default]
+        return default + [rival for rival in rivals if self._may_finish([rival, *default])]
+
+    def _unfinished(self) -> list[int]:
+        """The default where it is not complete, and where no other trial is the most promising one."""
         default, ledger = self._halving.default, self._ledger
-        needed = [default] if default is not None and default in ledger.open else []
+        unfinished = [default] if default is not None and default in ledger.open else []
         rivals = [ledger.trials[number] for number in ledger.open if number != default]
         if rivals and not self.n_tuned():
             most = max(map(self._halving.ladder.progress, rivals))
@@ -108,8 +121,19 @@ class Finishing:
                 for t in rivals
                 if self._halving.ladder.progress(t) == most
             }
-            needed.append(best_first(scores, self._halving.direction)[0])
-        return needed
+            unfinished.append(best_first(scores, self._halving.direction)[0])
+        return unfinished
+
+    def _may_finish(self, numbers: list[int]) -> bool:
+        """Whether these may be run to their end: epochs were kept back for one, and not for more where that fails."""
+        is_first_of_less = self._is_given_less and self._n_finishers == 0
+        return self._n_finishers < MOST_FINISHERS and (is_first_of_less or self._holds(numbers))
+
+    def _holds(self, numbers: list[int]) -> bool:
+        """Whether the budget holds the epochs that these still take."""
+        budget, full = self._halving.budget, self._halving.ladder.max_epochs
+        left = sum(full - self._ledger.trials[number].epochs for number in numbers)
+        return budget.epochs is None or self._ledger.n_epochs + left <= budget.epochs
 
     def _finish(self, running: Mapping[int, int]) -> Step | None:
         if self.pruned:  # they are ended first; until then they count as open
@@ -119,6 +143,7 @@ class Finishing:
             return None
         for number in self.needed():
             if number not in running:
+                self._n_finishers += number != self._halving.default
                 return Step(number, self._halving.ladder.top)
         if not running:
             self.pruned.extend(sorted(self._ledger.open))

@@ -22,6 +22,8 @@ from trialwise.tuning.rungs import Direction
 from trialwise.tuning.spaces import Space, distributions, is_active
 
 JOURNAL = "study.journal"
+_LOCK = ".driver.lock"
+_SECONDS = "trialwise:seconds"  # the attribute of a study that says how long it was worked on
 STATES = {
     TrialState.RUNNING: "paused",
     TrialState.WAITING: "paused",
@@ -85,7 +87,7 @@ class Study:
             name: The study's name in that database.
 
         Raises:
-            UserError: There is none, and no direction was given.
+            UserError: There is none, and no direction was given; or it is one of several goals, not made by trialwise.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.folder = folder
@@ -102,6 +104,8 @@ class Study:
                 raise UserError(f"the database holds no study {name}", hint="is it the right one? --storage names it")
             optuna.create_study(storage=self.storage, study_name=name, direction=direction)
         self.optuna = optuna.load_study(storage=self.storage, study_name=name)
+        if len(self.optuna.directions) > 1:
+            raise UserError(f"the study {name} has {len(self.optuna.directions)} goals: trialwise did not make it")
         self.direction: Direction = "minimize" if self.optuna.direction == StudyDirection.MINIMIZE else "maximize"
         self._n_asked: int | None = None
         self._study_id = self.storage.get_study_id_from_name(self.optuna.study_name)
@@ -128,6 +132,15 @@ class Study:
             self._n_asked = sum(trial.state != TrialState.WAITING for trial in trials)
         return self._n_asked
 
+    @property
+    def seconds(self) -> float:
+        """The working time of all sessions, as it was noted last; 0 before that."""
+        return float(self.optuna.user_attrs.get(_SECONDS, 0.0))
+
+    def note_seconds(self, seconds: float) -> None:
+        """Put the working time of all sessions on record."""
+        self.optuna.set_user_attr(_SECONDS, seconds)
+
     def enqueue(self, params: dict[str, Any]) -> None:
         """Make `params` the next trial that is proposed, unless it waits already."""
         self.optuna.enqueue_trial(params, skip_if_exists=True)
@@ -144,10 +157,14 @@ class Study:
                 known[key] = copy.deepcopy(value)  # an objective may change it in place
         self.storage.set_trial_intermediate_value(trial_id, epoch, score)
 
+    def note(self, number: int, name: str, value: Any) -> None:
+        """Put a note of the trial on record."""
+        self.storage.set_trial_user_attr(self._trial_id(number), name, value)
+
     def tell(self, number: int, state: TrialState, *, value: float | None = None, reason: str = "") -> None:
         """End a trial."""
         if reason:
-            self.storage.set_trial_user_attr(self._trial_id(number), "reason", reason)
+            self.note(number, "reason", reason)
         self._notes.pop(number, None)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Optuna warns of a pruned trial whose last score is not a number
@@ -212,7 +229,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     except ImportError:  # Windows: no such lock, one driver at a time is up to the user
         yield
         return
-    with (folder / ".driver.lock").open("w") as lock:
+    with (folder / _LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -226,12 +243,19 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 
 def is_running(folder: Path) -> bool:
-    """Whether a driver holds the study's lock now."""
+    """Whether a driver holds the study's lock now; needs no leave to write there, and leaves everything as it is."""
     try:
-        with exclusive(folder):
-            return False
-    except UserError:
+        import fcntl
+    except ImportError:
+        return False
+    try:
+        with (folder / _LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:  # it is held, or nobody can tell
         return True
+    return False
 
 
 def _drop_torn_line(path: Path) -> None:

@@ -6,12 +6,15 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trialwise.tuning.ledger import AT_END
 from trialwise.tuning.rungs import Direction, best_first
 from trialwise.tuning.studies import TrialRecord
 from trialwise.tuning.winner import best_record, counts
 
 WHAT_IS_TUNED = ("function", "objective", "content_sha256", "sha256")  # values of different ones are not comparable
 _NO_DIFFERENCE = ("search.workers", "search.storage", "folder")  # where and how fast, not what
+# The data's place is none either, where its hash is a setting too; how rows are split follows from the seed.
+_NOT_THE_WORK = (*_NO_DIFFERENCE, "search.cluster", "threads", "data", "data_dir", "split_seed")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,16 @@ def flat_values(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def work_asked_for(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, flat, that say what was asked for, not where or how fast; alike, runs differ in the seed alone."""
+    flat = flat_values(settings)
+    return {name: value for name, value in flat.items() if not _is_below(name, _NOT_THE_WORK)}
+
+
+def _is_below(name: str, tables: Sequence[str]) -> bool:
+    return any(name == table or name.startswith(f"{table}.") for table in tables)
+
+
 def differences(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """The names whose values are not the same in all tables, and each table's value (None where it has none)."""
     names = dict.fromkeys(name for table in tables for name in table if name not in _NO_DIFFERENCE)
@@ -60,9 +73,9 @@ def differences(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def best_so_far(facts: StudyFacts) -> list[tuple[int, float]]:
-    """After how many epochs of ended trials the best value of a complete trial became what it was.
+    """After how many epochs of all trials the best value of a complete trial became what it was.
 
-    The epochs of trials that still run count for nothing until these end.
+    Where that is not on record (lockstep; studies of earlier versions), after how many of the trials that had ended.
     """
     by_number = {record.number: record for record in facts.records}
     epochs, best, curve = 0, None, []
@@ -73,7 +86,7 @@ def best_so_far(facts: StudyFacts) -> list[tuple[int, float]]:
             continue
         if best is None or best_first({0: best, 1: record.value}, facts.direction)[0] == 1:
             best = record.value
-            curve.append((epochs, best))
+            curve.append((record.notes.get(AT_END, {}).get("epochs", epochs), best))
     return curve
 
 
@@ -129,8 +142,8 @@ def _over_seeds(studies: Sequence[StudyFacts]) -> list[dict[str, Any]]:
     """The spread between studies that differ in nothing but the seed: the only spread that is known here."""
     alike: dict[str, list[StudyFacts]] = {}
     for facts in studies:
-        asked = {name: value for name, value in facts.settings.items() if name not in _NO_DIFFERENCE}
-        alike.setdefault(json.dumps([asked, dict(facts.space)], sort_keys=True, default=str), []).append(facts)
+        asked = json.dumps([work_asked_for(facts.settings), dict(facts.space)], sort_keys=True, default=str)
+        alike.setdefault(asked, []).append(facts)
     rows = []
     for group in alike.values():
         bests = [best_record(facts.records, facts.direction) for facts in group]

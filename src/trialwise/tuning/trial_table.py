@@ -19,7 +19,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n")
 def trial_columns(records: Sequence[TrialRecord]) -> Columns:
     """One row a trial: number, state, value, epochs, seconds, `param.NAME` and `note.NAME` of every name, reason."""
     params = dict.fromkeys(name for record in records for name in record.params)
-    notes = dict.fromkeys(name for record in records for name in record.notes if name != "reason")
+    notes = dict.fromkeys(name for record in records for name in record.notes if _is_the_objectives(name))
     return {
         "number": [record.number for record in records],
         "state": [record.state for record in records],
@@ -30,6 +30,10 @@ def trial_columns(records: Sequence[TrialRecord]) -> Columns:
         **{f"note.{name}": [_plain(record.notes.get(name)) for record in records] for name in notes},
         "reason": [record.notes.get("reason") for record in records],
     }
+
+
+def _is_the_objectives(note: str) -> bool:
+    return note != "reason" and not note.startswith("trialwise:")
 
 
 def score_columns(records: Sequence[TrialRecord]) -> Columns:
