@@ -11,6 +11,7 @@ from trialwise.base.passwords import without_passwords
         ("postgresql://me:secret@host/db", "postgresql://me@host/db"),
         ("--storage=postgresql+psycopg://me:se@cr:et@host:1/db", "--storage=postgresql+psycopg://me@host:1/db"),
         ("postgresql://:secret@host/db", "postgresql://@host/db"),
+        ("postgresql://me@corp:secret@db.corp/studies", "postgresql://me@corp@db.corp/studies"),
         (
             "postgresql://me@host/db?password=secret&sslmode=require",
             "postgresql://me@host/db?password=***&sslmode=require",
@@ -26,7 +27,9 @@ def test_passwords_are_left_out_and_nothing_else(text, shown):
     assert without_passwords(text) == shown
 
 
-@given(st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1))
-def test_no_password_survives_whatever_is_in_it(password):
-    text = without_passwords(f"postgresql://me:<{password}>@host/db")
-    assert text == "postgresql://me@host/db"
+@given(
+    st.sampled_from(["me", "me@corp", "", "m%40e"]), st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1)
+)
+def test_no_password_survives_whatever_is_in_it(user, password):
+    text = without_passwords(f"postgresql://{user}:<{password}>@host/db")
+    assert text == f"postgresql://{user}@host/db"

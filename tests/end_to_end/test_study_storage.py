@@ -14,11 +14,15 @@ from pathlib import Path
 import optuna
 import pyarrow.parquet
 import pytest
+from optuna.trial import TrialState
 from postgres_server import PASSWORD
 
 from trialwise import api
+from trialwise.base.runs import RunFolder
 from trialwise.cli.app import run
 from trialwise.integrations import storage_urls
+from trialwise.tuning.spaces import space_from_document
+from trialwise.tuning.studies import Study
 
 MODEL = """
 import time
@@ -134,6 +138,34 @@ def test_sqlite_gives_the_table_of_the_journal(capsys):
     assert rows(journal) == rows(database)
     assert not Path("b/study.journal").exists()
     assert result(capsys, "study", "show", "b")["storage"] == f"sqlite:///{Path('studies.db').absolute()}"
+
+
+def test_a_study_that_went_on_shows_nothing_of_its_earlier_end_as_its_own(capsys):
+    ended = result(capsys, *TUNE, "--out", "runs/one")
+    assert result(capsys, "study", "show", "runs/one")["verdict"] == ended["verdict"]
+    folder = RunFolder.open("runs/one")
+    folder.reopen()  # as a driver does that is killed a little later
+    study = Study(folder.path)
+    study.ask(12, optuna.samplers.RandomSampler(seed=1), space_from_document(folder.settings["space"]))
+    study.report(12, 9, -1.0, {})
+    study.tell(12, TrialState.COMPLETE, value=-1.0)
+    shown = result(capsys, "study", "show", "runs/one")
+    assert (shown["status"], shown["n_trials"], shown["best"]["number"]) == ("stopped", 13, 12)
+    assert [shown[name] for name in ("gain", "optimism", "verdict", "default")] == [None] * 4
+    (row,) = result(capsys, "study", "list")["studies"]
+    assert row["best_value"] == -1.0
+    compared = result(capsys, "study", "compare", "runs/one", "runs/one")
+    assert compared["studies"][0]["seconds"] == study.seconds > 0
+
+
+def test_other_peoples_studies_of_several_goals_hide_nothing(capsys, tmp_path):
+    url = f"sqlite:///{tmp_path}/shared.db"
+    result(capsys, "optimize", "quadratic", "--trials", "3", "--out", "one", "--storage", url)
+    optuna.create_study(storage=url, study_name="theirs", directions=["minimize", "maximize"])
+    mine, theirs = result(capsys, "study", "list", "--storage", url)["studies"]
+    assert (mine["n_trials"], theirs["status"]) == (3, "unreadable")
+    assert run(["study", "list", "--storage", url]) == 0
+    assert "theirs: unreadable: the study theirs has 2 goals" in capsys.readouterr().out
 
 
 def test_a_study_goes_on_where_its_database_has_moved_to_and_nowhere_else(capsys):

@@ -1,6 +1,7 @@
 """Runs in MLflow and TensorBoard, read back with those packages themselves."""
 
 import json
+import math
 import re
 import shutil
 import sys
@@ -15,6 +16,7 @@ from tensorboard.plugins import base_plugin
 from tensorboard.plugins.hparams import api_pb2, backend_context, get_experiment, list_session_groups
 
 from trialwise import api
+from trialwise.api.images import evaluation
 from trialwise.base.runs import RunFolder
 from trialwise.cli.app import run
 
@@ -121,6 +123,10 @@ def test_a_training_in_mlflow_has_its_epochs_and_what_the_test_images_said(capsy
     assert metrics["test_accuracy"] == test["accuracy"]
     assert [metrics["test_accuracy_low"], metrics["test_accuracy_high"]] == test["ci95"]
     assert client.get_run(first).data.params["train.network.max_params"] == "4000"
+    evaluation.forget_evaluation(RunFolder.open("trained"))  # as where a training goes on
+    assert logged_alone(capsys, "trained") == first
+    assert math.isnan(client.get_run(first).data.metrics["test_accuracy"])
+    assert logged(capsys, "trained", "--mlflow", STORE)["mlflow"]["n_new_metrics"] == 0
 
 
 def test_a_backtest_in_mlflow_has_every_model_and_each_networks_epochs(tmp_path, capsys):
@@ -157,7 +163,7 @@ def test_a_study_in_tensorboard_has_scores_by_epoch_and_a_working_hparams_tab(st
     asked = (RequestContext(), hparams, "")
     experiment = get_experiment.Handler(*asked, api_pb2.GetExperimentRequest()).run()
     infos = {info.name: info for info in experiment.hparam_infos}
-    assert set(infos) == {"x", "kind", "state"}
+    assert set(infos) == {"x", "kind", "trialwise.state"}
     assert (infos["x"].domain_interval.min_value, infos["x"].domain_interval.max_value) == (-1.0, 1.0)
     assert sorted(value.string_value for value in infos["kind"].domain_discrete.values) == ["a", "b"]
     statuses = [api_pb2.STATUS_UNKNOWN, api_pb2.STATUS_SUCCESS, api_pb2.STATUS_FAILURE, api_pb2.STATUS_RUNNING]
@@ -167,7 +173,7 @@ def test_a_study_in_tensorboard_has_scores_by_epoch_and_a_working_hparams_tab(st
     assert set(found) == {trial["params"]["x"] for trial in shown["trials"]}
     for trial in shown["trials"]:
         group = found[trial["params"]["x"]]
-        assert group.hparams["state"].string_value == trial["state"]
+        assert group.hparams["trialwise.state"].string_value == trial["state"]
         (session,) = group.sessions
         assert (session.status == api_pb2.STATUS_FAILURE) == (trial["state"] == "failed")
         if trial["scores"]:

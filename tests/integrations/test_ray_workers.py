@@ -169,6 +169,19 @@ def test_a_pool_on_a_cluster_does_what_every_pool_does(cluster, model, tmp_path)
         assert isinstance(heard[-1], Done) or (heard[-1].lost and heard[-1].blameless)
 
 
+def test_a_trial_paused_at_a_rung_of_samples_goes_on_from_the_archives(cluster, tmp_path, model, monkeypatch):
+    reference = model("samples_model")
+    source = (tmp_path / "samples_model.py").read_text()
+    (tmp_path / "samples_model.py").write_text(source.replace("yield value", "trial.saw(100); yield value"))
+    monkeypatch.chdir(tmp_path)  # a relative place is this folder's, whatever the nodes' own current folder
+    search = {**HOW, "first_rung": "100samples", "ray": cluster.address, "checkpoints": "kept"}
+    found = api.tune(reference, SPACE, epochs=9, search=search, out=tmp_path / "run")
+    assert found.result["counts"]["failed"] == 0
+    assert len(epochs_run(tmp_path)) == len(set(epochs_run(tmp_path))), "no epoch is trained twice"
+    assert (tmp_path / "kept").is_dir()
+    assert list((tmp_path / "kept").glob("*/*")) == []
+
+
 @pytest.fixture
 def slow_enough(model):
     return model("study_model", nap=0.15)

@@ -36,6 +36,8 @@ def test_the_kept_url_has_no_password_and_the_connection_has_it(given, kept, pas
         ("postgresql://me:secret@host:port/db", "expected sqlite:///FILE or postgresql"),
         ("postgresql://me:secret@host", "which database"),
         ("postgresql://me:se@cret@host/db", "more than one @"),
+        ("postgresql://me@corp:se@cret@host/db", "more than one @"),
+        ("postgresql://me:my secret@host/db", "a space in the URL"),
         ("postgresql://me:secret@host/db?sslpassword=secret", "no place in a URL"),
         ("sqlite://", "in memory would be lost"),
         ("sqlite:///:memory:", "in memory would be lost"),

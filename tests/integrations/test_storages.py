@@ -16,7 +16,7 @@ from trialwise.base.errors import UserError, WorkError
 from trialwise.integrations import storage_urls
 from trialwise.integrations.steady_storage import ConnectionLost, SteadyStorage
 from trialwise.integrations.storage_urls import storage_url
-from trialwise.integrations.storages import driver_of, driving, reading, study_names
+from trialwise.integrations.storages import driver_of, driving, prepare, reading, study_names
 from trialwise.tuning.studies import Study
 
 X = {"x": FloatDistribution(0, 1)}
@@ -69,6 +69,31 @@ def test_two_studies_in_one_database_do_not_mix(url, tmp_path):
         assert study_names(storage) == ["one", "two"]
         assert len(Study(tmp_path, storage=storage, name="one").records()) == 2
         assert len(Study(tmp_path, storage=storage, name="two").records()) == 3
+
+
+def test_many_may_make_the_tables_at_once(url):
+    together, failures = threading.Barrier(6), []
+
+    def make():
+        together.wait()
+        try:
+            prepare(url)
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=make) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_a_study_of_several_goals_is_not_ours(url, tmp_path):
+    with driving(url, "one", say=silent) as storage:
+        optuna.create_study(storage=storage, study_name="two goals", directions=["minimize", "maximize"])
+    with reading(url) as storage, pytest.raises(UserError, match="the study two goals has 2 goals"):
+        Study(tmp_path, storage=storage, name="two goals")
 
 
 def test_optuna_opens_it_unchanged(url, tmp_path, postgres_url):

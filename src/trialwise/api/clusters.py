@@ -27,6 +27,13 @@ def checked_cluster(cluster: ClusterSettings) -> None:
         raise UserError("--ray needs Ray, which is not installed", hint="pip install 'trialwise[ray]'")
 
 
+def absolute_checkpoints(cluster: ClusterSettings) -> ClusterSettings:
+    """The same with the whole path of the checkpoints' folder: each process of a cluster has its own current folder."""
+    if cluster.checkpoints is None or "://" in cluster.checkpoints:
+        return cluster
+    return dataclasses.replace(cluster, checkpoints=str(Path(cluster.checkpoints).expanduser().absolute()))
+
+
 def ray_pool(run: RunFolder, search: SearchSettings, objective: Objective, code: Path | None, watch: Watch) -> Pool:
     """The pool of the run's study on its Ray cluster.
 

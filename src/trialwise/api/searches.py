@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from trialwise.api.clusters import checked_cluster
+from trialwise.api.clusters import absolute_checkpoints, checked_cluster
 from trialwise.api.confirming import StudyEnd
 from trialwise.api.from_study import learnt
 from trialwise.api.local_workers import checked_places
@@ -43,7 +43,8 @@ def search_record(search: Search, *, trials: int) -> dict[str, Any]:
     checked_cluster(given.cluster)
     if given.cluster.ray is None and given.cluster.gpus_per_trial:
         checked_places(given.workers, given.cluster.gpus_per_trial)
-    return dataclasses.asdict(dataclasses.replace(given, trials=known, storage=checked_storage(given.storage)))
+    storage, cluster = checked_storage(given.storage), absolute_checkpoints(given.cluster)
+    return dataclasses.asdict(dataclasses.replace(given, trials=known, storage=storage, cluster=cluster))
 
 
 def check_search(

@@ -119,10 +119,10 @@ def show_study(run: RunFolder | Path | str) -> dict[str, Any]:
     with seen_study(opened) as study:
         records = study.records()
     evaluation = opened.record.get("evaluation")
-    has_verdict = "verdict" in opened.result
+    result = result_of(opened, records)
     return (
         dict.fromkeys(("default", "gain", "optimism"))
-        | opened.result
+        | result
         | {
             "schema": "trialwise.study/1",
             "run": opened.label,
@@ -132,19 +132,24 @@ def show_study(run: RunFolder | Path | str) -> dict[str, Any]:
             "storage": storage_of(opened),
             "n_trials": len(records),
             "counts": counts(records),
-            "best": _best(opened, records, study.direction),
+            "best": _best(result, records, study.direction),
             "trials": [record.to_document() for record in records],
-            "test": _test(evaluation),
-            "verdict": verdict(opened.kind, opened.result, evaluation) if has_verdict else None,
+            "test": _test(evaluation) if result else None,
+            "verdict": verdict(opened.kind, result, evaluation) if result else None,
         }
     )
 
 
-def _best(run: RunFolder, records: Sequence[TrialRecord], direction: Direction) -> dict[str, Any] | None:
-    """The trial that the result names, unless trials were added since; else the one with the best value."""
-    named = run.result.get("best_trial")
-    is_current = run.result.get("n_trials") == len(records)
-    best = next((r for r in records if r.number == named), None) if is_current else best_record(records, direction)
+def result_of(run: RunFolder, records: Sequence[TrialRecord]) -> dict[str, Any]:
+    """The study's result, where it is of these trials; nothing where it is of those before the study went on."""
+    now = counts(records)
+    return run.result if run.has_result and run.result.get("counts", now) == now else {}
+
+
+def _best(result: Mapping[str, Any], records: Sequence[TrialRecord], direction: Direction) -> dict[str, Any] | None:
+    """The trial that the result names; the one with the best value where there is no result of these trials."""
+    named = result.get("best_trial")
+    best = next((r for r in records if r.number == named), None) if result else best_record(records, direction)
     return best.to_document() if best else None
 
 

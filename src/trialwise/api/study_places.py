@@ -200,7 +200,11 @@ def studies_at(given: str) -> list[dict[str, Any]]:
     rows = []
     with reading(url) as storage:
         for name in study_names(storage):
-            study = Study(Path(), storage=storage, name=name)
+            try:
+                study = Study(Path(), storage=storage, name=name)
+            except UserError as error:  # somebody else's, of several goals, must not hide the others
+                rows.append({"study": name, "run": None, "status": "unreadable", "reason": error.message})
+                continue
             rows.append({"study": name} | _row(study, driver_of(url, name)))
     return rows
 

@@ -1,11 +1,11 @@
 """Put runs into the trackers that people use already."""
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from trialwise.api.studies import KINDS
+from trialwise.api.studies import KINDS, result_of
 from trialwise.api.study_places import seen_study
 from trialwise.base.errors import UserError
 from trialwise.base.passwords import without_passwords
@@ -57,10 +57,12 @@ def log(
 
 def _tracked(run: RunFolder) -> Tracked:
     records, direction, best = [], None, None
+    result = run.result if run.has_result else {}
     if run.kind in KINDS:
         with seen_study(run) as study:
             records, direction = study.records(), study.direction
-        named = run.result.get("best_trial") if run.result.get("n_trials") == len(records) else None
+        result = result_of(run, records)
+        named = result.get("best_trial")
         best = next((r for r in records if r.number == named), None) or best_record(records, direction)
     settings = dict(run.settings)
     space = settings.pop("space", None) or {}
@@ -73,14 +75,14 @@ def _tracked(run: RunFolder) -> Tracked:
         kind=run.kind,
         seed=run.seed,
         status=run.record["status"],
-        verdict=run.result.get("verdict", ""),
+        verdict=result.get("verdict", ""),
         params=flat_values(settings) | {"seed": run.seed},
         best=best,
         direction=direction,
         space=space_from_document(space),
         trials=records,
         epochs=[] if records else list(_epochs(run)),
-        numbers=_numbers(run),
+        numbers=_numbers(run, result),
         files=[file for file in files if file.is_file()],
         started_seconds=datetime.datetime.fromisoformat(run.record["started"]).timestamp(),
     )
@@ -94,10 +96,9 @@ def _epochs(run: RunFolder) -> Iterator[tuple[str, int, float]]:
             yield f"{network}valid_{name}", row["epoch"], value
 
 
-def _numbers(run: RunFolder) -> dict[str, float]:
+def _numbers(run: RunFolder, result: Mapping[str, Any]) -> dict[str, float]:
     """What was found, as far as it was measured: the test's numbers where the test was read."""
-    result = run.result
-    test = (run.record.get("evaluation") or {}).get("test") or {}
+    test = ((result and run.record.get("evaluation")) or {}).get("test") or {}
     found: dict[str, Any] = {"gain": result.get("gain"), "test_accuracy": test.get("accuracy")}
     if "ci95" in test:
         found |= {"test_accuracy_low": test["ci95"][0], "test_accuracy_high": test["ci95"][1]}

@@ -2,7 +2,8 @@
 
 import re
 
-_USER_AND_PASSWORD = re.compile(r"([A-Za-z][\w+.-]*://[^\s:/@]*):\S*@")  # to the last @: a password may hold others
+# To the last @: a password may hold others, and so may a user's name.
+_USER_AND_PASSWORD = re.compile(r"([A-Za-z][\w+.-]*://[^\s:/]*):\S*@")
 _IN_QUERY = re.compile(r"([?&;\s]\w*(?:password|passwd|pwd)=)[^&\s]*", re.IGNORECASE)
 
 

@@ -27,6 +27,8 @@ def list_(*, storage: Storage = None, output: Output = Output()) -> None:  # noq
 
 
 def _database_line(row: dict) -> str:
+    if row["status"] == "unreadable":
+        return f"{row['study']}: unreadable: {row['reason']}"
     found = "no value yet" if row["best_value"] is None else f"best {row['best_value']:.6g}"
     folder = f"; run folder {row['run']} on {row['host']}" if row["run"] else ""
     driver = f" ({row['driver']})" if row["driver"] else ""

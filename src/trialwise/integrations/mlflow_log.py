@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import math
 import os
 import re
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 from trialwise.base.errors import UserError, WorkError
 from trialwise.base.passwords import without_passwords
-from trialwise.integrations.tracked import FILES, Tracked, is_number
+from trialwise.integrations.tracked import FILES, OF_ONE_MODEL, Tracked, is_number
 from trialwise.tuning.studies import TrialRecord
 
 ID, TRIAL, STATE, LOGGED = "trialwise.id", "trialwise.trial", "trialwise.state", "trialwise.epochs_logged"
@@ -110,6 +111,8 @@ class _Log:
         step = len(tracked.trials)
         latest = parent.data.metrics
         changed = [(name, step, value) for name, value in numbers.items() if latest.get(_key(name)) != value]
+        gone = [name for name in OF_ONE_MODEL if name not in numbers and not math.isnan(latest.get(name, math.nan))]
+        changed += [(name, step, math.nan) for name in gone]  # MLflow deletes no metric
         self._write(run_id, metrics=changed, tags=tags)
         for file in tracked.files:
             self.client.log_artifact(run_id, str(file), None if file.name in FILES else file.parent.name)

@@ -164,10 +164,11 @@ class RayPool:
         if not isinstance(message, Ending):
             place.pending = place.actor.go_on.remote()
             if isinstance(message, Score):
+                place.epoch = message.epoch
                 self._keep(task, message, rows)
         else:
             place.task = None
-            if self._archives is not None and isinstance(message, Done) and task.until_epoch >= task.trial.max_epochs:
+            if self._archives is not None and isinstance(message, Done) and place.epoch >= task.trial.max_epochs:
                 self._archives.forget(self._name(task))
             self._assign()
         return message
@@ -193,6 +194,7 @@ class RayPool:
         for place in self._places:
             if place.is_ready and place.task is None and self._waiting:
                 place.task = self._waiting.popleft()
+                place.epoch = place.task.trial.epochs_done
                 place.pending = place.actor.begin.remote(place.task)
         n_starting = sum(not place.is_ready for place in self._places)
         for _ in range(min(len(self._waiting) - n_starting, self.capacity - len(self._places))):
@@ -246,13 +248,14 @@ class RayPool:
 
 
 class _Place:
-    """An actor, what it was last asked, and the task it is on."""
+    """An actor, what it was last asked, the task it is on, and the last epoch of which it told."""
 
     def __init__(self, actor: Any, pending: Any) -> None:
         self.actor = actor
         self.pending = pending
         self.is_ready = False
         self.task: Task | None = None
+        self.epoch = 0
 
 
 def _loss(number: int, error: RayError) -> Failure:

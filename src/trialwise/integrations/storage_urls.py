@@ -34,6 +34,9 @@ def storage_url(given: str) -> str:
     Raises:
         UserError: It is no URL of SQLite or PostgreSQL; never with the password in the message.
     """
+    if not given.startswith("sqlite") and any(character.isspace() for character in given):
+        # Not shown: where a password with a space ends, nobody can tell.
+        raise UserError("--storage: there is a space in the URL", hint="in a user name or password write it as %20")
     shown = without_passwords(given)
     try:
         parsed = sqlalchemy.make_url(given)

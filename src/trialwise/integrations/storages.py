@@ -91,7 +91,20 @@ def prepare(url: str) -> None:
         UserError: The database cannot be used.
         WorkError: It cannot be reached.
     """
-    _close(_opened(url, {"connect_args": connect_arguments(url, who="trialwise")}, make_tables=True))
+    until = time.monotonic() + HANDOVER_SECONDS
+    while True:
+        try:
+            _close(_opened(url, {"connect_args": connect_arguments(url, who="trialwise")}, make_tables=True))
+        except _MadeMeanwhileError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
+class _MadeMeanwhileError(UserError):
+    """Somebody else made the tables while we did: they are there when we look again."""
 
 
 def driver_of(url: str, study_name: str) -> str | None:
@@ -245,7 +258,9 @@ def _unusable(url: str, error: BaseException) -> TrialwiseError:
         return _no_connection(url, said)
     if "no such table" in str(said) or type(said).__name__ == "UndefinedTable":
         return UserError(f"{place_of(url)} holds no studies of Optuna")
-    return UserError(f"{place_of(url)} cannot be used: {str(said).strip().splitlines()[0]}")
+    what = str(said).strip().splitlines()[0]
+    at_once = any(words in what for words in ("already exists", "duplicate key", "UNIQUE constraint failed"))
+    return (_MadeMeanwhileError if at_once else UserError)(f"{place_of(url)} cannot be used: {what}")
 
 
 def _no_connection(url: str, error: Any) -> TrialwiseError:

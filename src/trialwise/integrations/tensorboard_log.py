@@ -14,6 +14,7 @@ from trialwise.tuning.spaces import Choice, Float, Int
 from trialwise.tuning.studies import TrialRecord
 
 EVENTS = "events.out.tfevents.0.trialwise"  # one name always: logged again, a file takes the place of the earlier one
+STATE = "trialwise.state"  # beside the parameters, one of which may be called state
 
 
 def log_to_tensorboard(tracked: Tracked, logdir: Path) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def _trial(path: Path, tracked: Tracked, record: TrialRecord) -> None:
 
     api_pb2, plugin_data_pb2 = _messages("plugins.hparams.api_pb2"), _messages("plugins.hparams.plugin_data_pb2")
 
-    shown = record.params | {"state": record.state}
+    shown = record.params | {STATE: record.state}
     session = (
         f"{tracked.name}-{tracked.identity[:6]} trial {record.number}"  # one group each, also beside other studies
     )
@@ -79,7 +80,7 @@ def _config(tracked: Tracked) -> Any:
     known = [hparams.HParam(name, _domain(parameter)) for name, parameter in tracked.space.items()]
     others = sorted({name for record in tracked.trials for name in record.params} - set(tracked.space))
     known += [hparams.HParam(name) for name in others]
-    known.append(hparams.HParam("state", hparams.Discrete(["complete", "pruned", "failed", "paused"])))
+    known.append(hparams.HParam(STATE, hparams.Discrete(["complete", "pruned", "failed", "paused"])))
     return hparams.hparams_config_pb(hparams=known, metrics=[hparams.Metric("score", display_name="score")])
 
 

@@ -11,6 +11,7 @@ from trialwise.tuning.rungs import Direction
 from trialwise.tuning.spaces import Space
 from trialwise.tuning.studies import TrialRecord
 
+OF_ONE_MODEL = ("gain", "test_accuracy", "test_accuracy_low", "test_accuracy_high")  # known no more once it is another
 FILES = ("report.html", "best.toml", "run.json", "trials.json", "README.md")
 
 
