@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from trialwise import tune
+from trialwise.base.runs import RunFolder
 from trialwise.cli.app import run
+from trialwise.reports.results import valid_accuracy
 from trialwise.tuning.spaces import Float
 
 COINS = """
@@ -118,6 +120,29 @@ def test_the_default_is_measured_on_the_same_test_images(write_images, tmp_path,
         assert found["n"] == measured["test"]["n"] == 18
         assert found["difference"] == pytest.approx(measured["test"]["accuracy"] - found["accuracy"])
         assert "the untuned default gets" in shown["verdict"]
+
+
+def test_what_was_measured_of_a_former_winner_is_gone(write_images, tmp_path, capsys):
+    data = write_images(tmp_path / "colours", {"red": 30, "green": 30, "blue": 30})
+    options = ["--trials", 3, "--epochs", 2, "--max-params", 8000, "--confirm", 0, "--workers", 1]
+    printed(capsys, "image", "tune", data, *options, "--out", "tuned")
+    printed(capsys, "image", "evaluate", "tuned")
+    folder = RunFolder.open("tuned")
+    assert {"evaluation.json", "test_predictions.npz"} <= {path.name for path in folder.path.iterdir()}
+    folder.record["evaluation"]["model"] = "0099"  # as if another trial had been the winner then
+    folder.save()
+    printed(capsys, "study", "resume", "tuned", "--trials", 4)
+    assert RunFolder.open("tuned").record["evaluation"] is None
+    assert not {"evaluation.json", "test_predictions.npz"} & {path.name for path in folder.path.iterdir()}
+
+
+def test_the_validation_accuracy_of_a_study_is_that_of_the_model_it_keeps(tmp_path):
+    folder = RunFolder.create("image-tune", {}, seed=0, out=tmp_path / "run")
+    again = [{"trial": 0, "values": [0.8, 0.82]}, {"trial": 3, "values": [0.9, 0.94]}]
+    folder.finish({"best_value": 0.95, "best_trial": 3, "confirmed": {"trials": again}})
+    assert valid_accuracy(folder) == 0.9
+    folder.finish({"best_value": 0.95, "best_trial": 3, "confirmed": None})
+    assert valid_accuracy(folder) == 0.95
 
 
 def test_an_objective_without_rows_has_no_optimism():

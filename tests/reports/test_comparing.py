@@ -58,6 +58,9 @@ def test_runs_that_differ_in_the_seed_alone_have_a_spread_and_no_best(minimised,
     (about,) = comparisons(runs)
     assert "differ in nothing but the seed: lowest value 2 on average, standard deviation 1." in about.verdict
     assert about.chapters[-1].heading == "The spread over seeds"
+    for run in runs:  # what follows from the seed, and where the work was done, are no differences
+        run.record["settings"] |= {"split_seed": run.seed, "threads": 1 + run.seed}
+    assert len(over_seeds(runs, run_names(runs), [found_by(run) for run in runs])) == 1
     again = like(runs[0], tmp_path / "again")
     assert over_seeds([runs[0], again], ["a", "b"], [found_by(runs[0]), found_by(again)]) == []
 

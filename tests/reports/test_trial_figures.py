@@ -70,15 +70,20 @@ def test_thousands_of_trials_are_all_drawn_as_pixels_and_that_is_said():
 
 
 def test_winner_default_median_and_worst_are_told_apart_among_the_curves():
-    picture = trial_figures.trial_curves(TRIALS, 3, "minimize", value_name="loss")
+    picture = trial_figures.trial_curves(TRIALS, 3, 0, "minimize", value_name="loss")
     assert {"winner, median (trial 3)", "untuned default, worst (trial 0)"} <= set(texts(picture))
     assert "marked: trial 3 (winner, median); trial 0 (untuned default, worst)." in picture.alt
-    picture = trial_figures.trial_curves(many(30), 27, "maximize", value_name="accuracy")
+    picture = trial_figures.trial_curves(many(30), 27, 0, "maximize", value_name="accuracy")
     assert {"winner (trial 27)", "untuned default, worst (trial 0)", "median (trial 15)"} <= set(texts(picture))
 
 
+def test_without_a_default_no_curve_is_called_one():
+    picture = trial_figures.trial_curves(TRIALS, 3, None, "minimize", value_name="loss")
+    assert "untuned default" not in picture.alt
+
+
 def test_of_many_curves_an_even_choice_is_drawn_and_counted():
-    picture = trial_figures.trial_curves(many(3000), 0, "minimize", value_name="loss")
+    picture = trial_figures.trial_curves(many(3000), 0, None, "minimize", value_name="loss")
     assert "In grey 60 of the 1,997 others, evenly from best to worst." in picture.caption
     assert len(picture.svg) < 200_000
 

@@ -26,7 +26,7 @@ def paired(first: RunFolder, second: RunFolder) -> tuple[str, PairedAccuracies] 
 
     None where they have no images in common.
     """
-    tests = load_test(first.path), load_test(second.path)
+    tests = [load_test(run.path) if run.record.get("evaluation") else None for run in (first, second)]
     if tests[0] is not None and tests[1] is not None:
         order_N = matching_rows(tests[0], tests[1])
         if order_N is not None:

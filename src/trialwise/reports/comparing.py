@@ -17,7 +17,7 @@ from trialwise.reports.repeating import data_hashes, setting_text
 from trialwise.reports.results import Found, found_by
 from trialwise.reports.verdicts import number
 from trialwise.reports.winning import command
-from trialwise.tuning.study_comparison import WHAT_IS_TUNED, differences, flat_values
+from trialwise.tuning.study_comparison import WHAT_IS_TUNED, differences, flat_values, work_asked_for
 
 # Kinds whose results stand in one table, and what they are called together.
 _TOGETHER = {"image-train": "classifiers", "image-tune": "classifiers"}
@@ -30,7 +30,6 @@ _NAMES = {
     "image-ablate": "ablations of classifiers",
     "price-ablate": "ablations of price forecasters",
 }
-_NOT_THE_WORK = ("threads", "search.workers", "search.storage", "folder", "data_dir")  # where and how fast, not what
 
 
 def comparisons(runs: Sequence[RunFolder]) -> tuple[Section, ...]:
@@ -145,10 +144,8 @@ def over_seeds(runs: Sequence[RunFolder], names: Sequence[str], found: Sequence[
     """
     alike: dict[str, list[int]] = {}
     for place, run in enumerate(runs):
-        asked = {name: value for name, value in flat_values(run.settings).items() if name not in _NOT_THE_WORK}
-        alike.setdefault(json.dumps([run.kind, found[place].measure, asked], sort_keys=True, default=str), []).append(
-            place
-        )
+        asked = [run.kind, found[place].measure, work_asked_for(run.settings)]
+        alike.setdefault(json.dumps(asked, sort_keys=True, default=str), []).append(place)
     rows = []
     for places in alike.values():
         values = [value for place in places if (value := found[place].value) is not None]

@@ -44,7 +44,7 @@ def _of_classifier(run: RunFolder) -> Found:
     result, evaluation = run.result, run.record.get("evaluation")
     is_study = run.kind == "image-tune"
     valid = {} if is_study else result["valid"]
-    accuracy = result["best_value"] if is_study else valid.get("accuracy")
+    accuracy = valid_accuracy(run)
     n_params: int | None = _best_notes(run).get("n_params") if is_study else result["n_params"]
     cells = {
         "network": _network(run),
@@ -58,7 +58,8 @@ def _of_classifier(run: RunFolder) -> Found:
     if evaluation:
         measure, accuracy, ends = "test accuracy", evaluation["test"]["accuracy"], evaluation["test"]["ci95"]
         cells["test"] = _with_interval(accuracy, ends, percent)
-        cells["test read"] = f"{evaluation['times_opened']} times"
+        times = evaluation["times_opened"]
+        cells["test read"] = "once" if times == 1 else f"{times} times"
     return Found(
         measure=measure,
         value=accuracy,
@@ -68,6 +69,18 @@ def _of_classifier(run: RunFolder) -> Found:
         cells=cells,
         n_params=n_params,
     )
+
+
+def valid_accuracy(run: RunFolder) -> float | None:
+    """The validation accuracy of the model that the run folder holds; None where it is not known.
+
+    Of a study that is the re-run on the first fresh seed, where there is one: the best trial's own value is a pick.
+    """
+    if run.kind != "image-tune":
+        return run.result.get("valid", {}).get("accuracy")
+    again = (run.result.get("confirmed") or {}).get("trials", ())
+    values = [row["values"][0] for row in again if row["trial"] == run.result["best_trial"]]
+    return values[0] if values else run.result["best_value"]
 
 
 def _network(run: RunFolder) -> str:

@@ -135,6 +135,7 @@ def curve_chapter(
     """The curves of the trials, and the winner's own; none where a trial is one number."""
     pictures = learning
     if trials and result["max_epochs"] > 1:
-        best = result["best_trial"]
-        pictures = (trial_figures.trial_curves(trials, best, result["direction"], value_name=value_name), *learning)
+        best, default = result["best_trial"], (result.get("default") or {}).get("number")
+        drawn = trial_figures.trial_curves(trials, best, default, result["direction"], value_name=value_name)
+        pictures = (drawn, *learning)
     return (Chapter(heading="Epoch by epoch", pictures=pictures),) if pictures else ()

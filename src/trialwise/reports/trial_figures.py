@@ -87,13 +87,13 @@ def _last_score(trial: Mapping[str, Any]) -> float | None:
 
 
 def trial_curves(
-    trials: Sequence[Mapping[str, Any]], best_number: int | None, direction: str, *, value_name: str
+    trials: Sequence[Mapping[str, Any]], best: int | None, default: int | None, direction: str, *, value_name: str
 ) -> Picture:
     """Each trial's score by epoch; winner, untuned default, median and worst told apart, the others in grey.
 
     Of many others, those drawn stand at even distances in the order of their last scores.
     """
-    roles = _roles(trials, best_number, direction)
+    roles = _roles(trials, best, default, direction)
     others = sorted(
         (t for t in trials if t["number"] not in roles and t["scores"]), key=lambda t: _last_score(t) or 0.0
     )
@@ -128,12 +128,14 @@ def trial_curves(
     )
 
 
-def _roles(trials: Sequence[Mapping[str, Any]], best_number: int | None, direction: str) -> dict[int, list[str]]:
+def _roles(
+    trials: Sequence[Mapping[str, Any]], best: int | None, default: int | None, direction: str
+) -> dict[int, list[str]]:
     """The trials that a reader looks for, and what each is: one may be several things."""
     sign = 1 if direction == "minimize" else -1
     complete = [t for t in trials if t["state"] == "complete" and t["value"] is not None]
     ranked = [t["number"] for t in sorted(complete, key=lambda t: sign * t["value"])]
-    found = {"winner": best_number, "untuned default": 0 if any(t["number"] == 0 for t in trials) else None}
+    found = {"winner": best, "untuned default": default}
     if ranked:
         found |= {"median": ranked[(len(ranked) - 1) // 2], "worst": ranked[-1]}
     roles: dict[int, list[str]] = {}

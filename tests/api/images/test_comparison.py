@@ -132,6 +132,10 @@ def test_more_than_two_runs_must_differ_in_the_seed_alone(measured):
     longer = measured("longer", [1, 0], seed=2, settings={"train": {"epochs": 2}, "content_sha256": "x"})
     with pytest.raises(UserError, match="differ in more than the seed: train"):
         compare([*runs, longer])
+    for name, other in {"search": {"trials": 40}, "start_from": "elsewhere"}.items():
+        settings = {"train": {"epochs": 1}, "content_sha256": "x", name: other}
+        with pytest.raises(UserError, match=f"differ in more than the seed: {name}"):
+            compare([*runs, measured(name, [1, 0], seed=2, settings=settings)])
     with pytest.raises(UserError, match="same seed"):
         compare([*runs, measured("again", [1, 0], seed=1)])
     with pytest.raises(UserError, match="differ in more than the seed: the command"):

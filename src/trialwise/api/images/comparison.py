@@ -17,6 +17,7 @@ from trialwise.base.runs import RunFolder
 from trialwise.images.predictions import TEST_FILE, TestPredictions, load_test, matching_rows
 from trialwise.reports.verdicts import comparison_sentence, seeds_sentence
 from trialwise.statistics.comparisons import compare_accuracies
+from trialwise.tuning.study_comparison import differences, work_asked_for
 
 SCHEMA = "trialwise.image-compare/1"
 
@@ -105,13 +106,9 @@ def _paired(first_N: NDArray[np.bool_], second_N: NDArray[np.bool_]) -> dict[str
 def _over_seeds(runs: Sequence[RunFolder]) -> dict[str, Any]:
     """Mean and spread of the plain accuracy over runs that differ in the seed alone."""
     for run in runs[1:]:
-        differing = [
-            name
-            for name in ("train", "space", "trials", "content_sha256")
-            if run.settings.get(name) != runs[0].settings.get(name)
-        ]
+        differing = differences([work_asked_for(one.settings) for one in (runs[0], run)])
         if differing or run.kind != runs[0].kind:
-            what = ", ".join(differing) or "the command"
+            what = ", ".join(differing) if run.kind == runs[0].kind else "the command"
             raise UserError(
                 f"{run.label} and {runs[0].label} differ in more than the seed: {what}",
                 hint="more than two runs are compared for their spread over seeds alone; give two runs otherwise",

@@ -12,14 +12,17 @@ from trialwise.base.files import write_json
 from trialwise.base.runs import RunFolder, check_out
 from trialwise.images.evaluate import Evaluation, right_on_test
 from trialwise.images.evaluate import evaluate as evaluate_on_test
-from trialwise.images.predictions import PICTURES_FILE, TestPredictions, load_valid, save_predictions
+from trialwise.images.predictions import PICTURES_FILE, TEST_FILE, TestPredictions, load_valid, save_predictions
 from trialwise.images.saved import DEFAULT_MODEL, load_model
 from trialwise.images.scores import accuracy_with_interval
 from trialwise.images.store import Prepared, Rows, open_train
+from trialwise.reports.results import valid_accuracy
 from trialwise.reports.verdicts import verdict
 from trialwise.statistics.comparisons import compare_accuracies
 from trialwise.training.device import free_cores, pick_device, threads
 from trialwise.tuning.studies import exclusive
+
+OWN_TEST, OTHER_DATA = "evaluation.json", "evaluation-elsewhere.json"
 
 
 def evaluate(
@@ -105,12 +108,12 @@ def _measured(
         "trial": run.result.get("best_trial"),
         "model": run.result.get("model"),
         "times_opened": times_opened,
-        "valid": {"accuracy": _valid_accuracy(run)},
+        "valid": {"accuracy": valid_accuracy(run)},
     }
     document["verdict"] = verdict(run.kind, run.result, document)
     if own:
         document["report"] = f"{run.label}/report.html"
-    write_json((out or run.path) / ("evaluation.json" if own else "evaluation-elsewhere.json"), document)
+    write_json((out or run.path) / (OWN_TEST if own else OTHER_DATA), document)
     if own:
         _keep(run, found, document)
     return document
@@ -123,6 +126,14 @@ def _keep(run: RunFolder, found: Evaluation, document: dict[str, Any]) -> None:
     run.record["evaluation"] = document
     run.save()
     write_page([run])
+
+
+def forget_evaluation(run: RunFolder) -> None:
+    """Drop what was found on test rows: it is of weights that are this run's no more."""
+    run.record["evaluation"] = None
+    run.save()
+    for name in (TEST_FILE, PICTURES_FILE, OWN_TEST, OTHER_DATA):
+        (run.path / name).unlink(missing_ok=True)
 
 
 def _default_beside(run: RunFolder, prepared: Prepared, winner: TestPredictions) -> dict[str, Any] | None:
@@ -165,9 +176,3 @@ def _own_training_rows(run: RunFolder, watch: Watch) -> Rows | None:
         return open_train(prepared_again(run, watch))
     except UserError:
         return None
-
-
-def _valid_accuracy(run: RunFolder) -> float | None:
-    if run.kind == "image-tune":
-        return run.result.get("best_value")
-    return run.result.get("valid", {}).get("accuracy")

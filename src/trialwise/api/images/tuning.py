@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trialwise.api.images.data import data_and_settings, data_document, prepared_again, run_record, save_trained_on
+from trialwise.api.images.evaluation import forget_evaluation
 from trialwise.api.runs import Watch, unwatched
 from trialwise.api.searches import Search, check_search, search_record
 from trialwise.api.tunable import Tunable
@@ -128,8 +129,8 @@ def _keep_winner(
     shutil.rmtree(run.path / DEFAULT_MODEL, ignore_errors=True)
     if folder is None:
         return
-    if (run.record.get("evaluation") or {}).get("model", folder.name) != folder.name:
-        run.record["evaluation"] = None  # it was of another model
+    if (run.record.get("evaluation") or run.result).get("model", folder.name) != folder.name:
+        forget_evaluation(run)  # it was of another model
     save_model(load_model(folder, pick_device()), run.path)
     copy_valid(folder, run.path)
     save_trained_on(prepared, run.path)
