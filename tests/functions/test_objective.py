@@ -2,7 +2,7 @@ import pytest
 
 from trialwise.base.errors import UserError
 from trialwise.functions.objective import FunctionObjective, changed_code, code_of, load_function
-from trialwise.tuning.spaces import Float
+from trialwise.tuning.spaces import Choice, Float
 from trialwise.tuning.trials import Trial
 
 SPACE = {"x": Float(low=0, high=1)}
@@ -30,6 +30,15 @@ def test_what_cannot_be_used_is_named(tmp_path, source, reference, message):
         (tmp_path / f"{reference.split(':')[0]}.py").write_text(source)
     with pytest.raises(UserError, match=message):
         load_function(reference, SPACE, tmp_path)
+
+
+def test_an_argument_that_is_sometimes_left_out_needs_a_default(tmp_path):
+    (tmp_path / "at_times.py").write_text("def loss(x, y): ...\ndef kind(x, y=0.5): ...\n")
+    space = {"x": Choice(choices=("a", "b")), "y": Float(low=0, high=1, when={"x": ("a",)})}
+    assert load_function("at_times:kind", space, tmp_path)
+    with pytest.raises(UserError, match="cannot be called with x alone: missing a required argument: 'y'") as caught:
+        load_function("at_times:loss", space, tmp_path)
+    assert "give its argument a default" in caught.value.hint
 
 
 def test_a_function_is_called_once_a_trial():

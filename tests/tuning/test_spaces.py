@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,7 +84,9 @@ numbers = st.floats(-1e6, 1e6)
 parameters = st.one_of(
     st.tuples(numbers, numbers).filter(lambda b: b[0] < b[1]).map(lambda b: Float(low=b[0], high=b[1])),
     st.tuples(st.integers(), st.integers()).filter(lambda b: b[0] < b[1]).map(lambda b: Int(low=b[0], high=b[1])),
-    st.lists(st.text() | st.integers() | st.booleans(), min_size=1).map(lambda c: Choice(choices=tuple(c))),
+    st.lists(st.text() | st.integers() | st.booleans(), min_size=1, unique=True).map(
+        lambda c: Choice(choices=tuple(c))
+    ),
 )
 
 
@@ -97,6 +100,22 @@ def test_a_space_survives_the_way_through_json(space):
 def test_a_range_of_reals_with_whole_bounds_stays_one():
     document = space_document({"x": Float(low=-5, high=5), "n": Int(low=1, high=3)})
     assert space_from_document(document) == {"x": Float(low=-5.0, high=5.0), "n": Int(low=1, high=3)}
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [((1, True), "1 and True are one value"), ((0.0, "a", 0), "0.0 and 0 are one value"), (("a", "a"), "'a' .* twice")],
+)
+def test_choices_that_python_takes_for_one_are_refused(choices, message):
+    with pytest.raises(UserError, match=message):
+        Choice(choices=choices)
+
+
+def test_whole_numbers_of_other_libraries_are_pythons_own_and_reals_are_none():
+    found = Int(low=np.int64(1), high=np.int64(8), default=np.int64(3))
+    assert [type(bound) for bound in (found.low, found.high, found.default)] == [int, int, int]
+    with pytest.raises(UserError, match=r"high: expected a whole number, got 1000\.0"):
+        Int(low=16, high=1e3)
 
 
 def test_choices_are_not_numeric():

@@ -5,24 +5,28 @@ from collections.abc import Sequence
 from typing import Any
 
 from trialwise.api.runs import Watch
-from trialwise.tuning.goals import Goal, check_note, pareto_front
+from trialwise.tuning.goals import Goal, check_note, has_note, is_nan, pareto_front
 from trialwise.tuning.rungs import Direction
 from trialwise.tuning.studies import Study, TrialRecord
 
 
 def minding(goal: Goal | None, study: Study, watch: Watch) -> Watch:
-    """The watcher, and after it a look at the first complete trial, which must have the goal's number on record."""
+    """The watcher, and after it a look at complete trials until one has the goal's number on record.
+
+    One that has no such note ends the study; where the number is nan, a later trial may have one.
+    """
     if goal is None:
         return watch
-    is_known = False
+    is_known = any(record.state == "complete" and has_note(goal, record.notes) for record in study.records())
 
     def see(event: Any) -> None:
         nonlocal is_known
         watch(event)
         if not is_known and getattr(event, "kind", "") == "complete":
             (record,) = study.records(range(event.number, event.number + 1))
-            check_note(goal, record.notes)
-            is_known = True
+            is_known = has_note(goal, record.notes)
+            if not is_known and not is_nan(record.notes.get(goal.name, 0)):
+                check_note(goal, record.notes)
 
     return see
 

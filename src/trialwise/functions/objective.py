@@ -103,6 +103,9 @@ def load_function(reference: str, space: Space, folder: Path) -> Callable[..., A
     function = load_callable(reference, folder)
     hint = "the space's names are its arguments"
     _check_call(function, reference, (), dict.fromkeys(space), named=", ".join(space), hint=hint)
+    always = [name for name, parameter in space.items() if not parameter.when]
+    hint = "a parameter with when is left out where its condition does not hold: give its argument a default"
+    _check_call(function, reference, (), dict.fromkeys(always), named=f"{', '.join(always)} alone", hint=hint)
     return function
 
 

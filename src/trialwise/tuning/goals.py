@@ -37,13 +37,23 @@ def parse_goal(text: str) -> Goal:
     return Goal(name=name, direction=_DIRECTIONS.get(word, "minimize"))
 
 
+def has_note(goal: Goal, notes: Mapping[str, Any]) -> bool:
+    """Whether a trial put a number on record for the goal."""
+    return _number(notes.get(goal.name)) is not None
+
+
+def is_nan(note: Any) -> bool:
+    """Whether a note is not a number this time, e.g. a share of nothing, or None."""
+    return note is None or (isinstance(note, float) and math.isnan(note))
+
+
 def check_note(goal: Goal, notes: Mapping[str, Any]) -> None:
     """Refuse a goal that a finished trial put no number on record for.
 
     Raises:
         UserError: With the notes that are numbers.
     """
-    if _number(notes.get(goal.name)) is not None:
+    if has_note(goal, notes):
         return
     known = sorted(name for name, value in notes.items() if _number(value) is not None)
     if goal.name in notes:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import operator
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,10 @@ class Int:
     when: Condition = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in ("low", "high", "default"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _whole(name, value))
         _check_bounds(self)
 
 
@@ -67,12 +72,26 @@ class Choice:
     def __post_init__(self) -> None:
         if not self.choices:
             raise UserError("a choice needs at least one value", hint='e.g. choices = ["relu", "tanh"]')
+        for place, value in enumerate(self.choices):
+            twin = next((other for other in self.choices[:place] if other == value), None)
+            if twin is not None and type(twin) is type(value):
+                raise UserError(f"choices: {value!r} stands there twice")
+            if twin is not None:
+                raise UserError(f"choices: {twin!r} and {value!r} are one value in Python", hint="write one as text")
         if self.default is not None and not is_one_of(self.default, self.choices):
             raise UserError(f"expected default to be one of the choices, got {self.default!r}")
 
 
 Parameter = Float | Int | Choice
 Space = Mapping[str, Parameter]
+
+
+def _whole(name: str, value: Any) -> int:
+    """The value as Python's own whole number, whatever library's it is."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise UserError(f"{name}: expected a whole number, got {value!r}", hint="Float is for real numbers") from None
 
 
 def _check_bounds(given: Float | Int) -> None:
