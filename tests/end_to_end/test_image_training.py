@@ -156,6 +156,12 @@ def test_images_that_an_earlier_model_was_trained_on_are_no_test(tmp_path, write
     first = api.train(str(pets), settings={"max_params": 8000, "epochs": 1}, seed=3, n_threads=1, out=tmp_path / "a")
     same = api.train(str(pets), settings={"epochs": 1}, start_from=first, seed=4, n_threads=1, out=tmp_path / "b")
     assert same.settings["split_seed"] == 3
+    few = {"epochs": 1, "max_params": 8000, "valid_fraction": 0.1}
+    first_few = api.train(str(pets), settings=few, seed=3, n_threads=1, out=tmp_path / "few")
+    again = api.train(str(pets), settings={"epochs": 1}, start_from=first_few, n_threads=1, out=tmp_path / "again")
+    assert again.settings["train"]["valid_fraction"] == 0.1
+    with pytest.raises(UserError, match=r"valid_fraction=0\.3: on the images of .* it is 0\.1"):
+        api.train(str(pets), settings={"valid_fraction": 0.3}, start_from=first_few, out=tmp_path / "other")
     assert api.evaluate(same)["test"]["n_seen_in_training"] == 0
     write_images(pets / "new", {"cat": 40, "dog": 40})
     for image in (pets / "new").glob("*/*.png"):

@@ -104,6 +104,8 @@ def test_arrays_and_files_get_the_same_answers():
     from_files = api.predict("colour-run", files)
     pixels = np.stack([np.asarray(Image.open(file)) for file in files])
     from_array = api.predict("colour-run", pixels, top=3)
+    turned = api.predict("colour-run", np.ascontiguousarray(pixels[..., ::-1])[..., ::-1], top=3)
+    np.testing.assert_array_equal(turned.top_NT, from_array.top_NT)
     assert from_array.names[:2] == ("0", "1")
     assert from_array.top_NT.shape == (30, 3)
     np.testing.assert_array_equal(from_files.top_NT[:, 0], from_array.top_NT[:, 0])

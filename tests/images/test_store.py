@@ -123,6 +123,15 @@ def test_a_second_call_opens_what_is_there(pictures, monkeypatch, prepared):
         prepared(pictures)
 
 
+def test_what_could_not_be_read_once_is_tried_again(pictures, prepared):
+    whole = prepared(pictures)
+    file = whole.folder / "description.json"
+    document = json.loads(file.read_text())
+    document["left_out"] = [["cats/000.png", "cannot be read: Permission denied"]]
+    file.write_text(json.dumps(document))
+    assert prepared(pictures).description == whole.description
+
+
 def test_a_renamed_archive_is_not_decoded_again_and_has_its_new_name(pictures, tmp_path, prepared):
     with zipfile.ZipFile(tmp_path / "old.zip", "w") as archive:
         for file in pictures.rglob("*.png"):

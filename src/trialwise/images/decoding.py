@@ -18,6 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
+UNREADABLE = "cannot be read:"  # what the system said of a file; it may be another time
 PIXEL_LIMIT = 50_000_000
 
 # A file is read by what it holds, not by its name; formats beyond these are left alone, as each is one more decoder
@@ -181,7 +182,7 @@ def _reason(error: Exception, content: bytes | Path) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return f"more pixels than the limit of {PIXEL_LIMIT:,}"
     if isinstance(error, OSError) and error.errno is not None:
-        return f"cannot be read: {error.strerror}"
+        return f"{UNREADABLE} {error.strerror}"
     if isinstance(error, UnidentifiedImageError):
         n_bytes = len(content) if isinstance(content, bytes) else content.stat().st_size
         return "an empty file" if n_bytes == 0 else "not an image, whatever its name says"

@@ -61,7 +61,8 @@ def _inputs(found: list[tuple[str, Path]]) -> Iterator[Input]:
         if path.is_dir() or is_archive_name(path.name):
             for entry in find_source(str(path.absolute())).entries():
                 if entry.content is not None or entry.reason:
-                    yield Input(name=str(Path(name) / entry.file), content=entry.content, reason=entry.reason)
+                    inside = _readable(str(Path(name) / entry.file))
+                    yield Input(name=inside, content=entry.content, reason=entry.reason)
         else:
             yield Input(name=_readable(name), content=path)
 

@@ -102,8 +102,8 @@ def predict_images(predictor: Predictor, images_NHWC: NDArray[np.uint8]) -> NDAr
 
     def work(start: int) -> None:
         batch_BHWC = images_NHWC[start : start + step]
-        if not batch_BHWC.flags.writeable:
-            batch_BHWC = batch_BHWC.copy()  # torch warns of memory that it might write to
+        if not batch_BHWC.flags.writeable or min(batch_BHWC.strides) < 0:
+            batch_BHWC = batch_BHWC.copy()  # torch warns of memory that it might write to, and refuses a turned view
         probabilities_NK[start : start + step] = _probabilities(predictor, batch_BHWC)
 
     for _ in _in_order(predictor, work, range(0, n, step)):

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from trialwise.base.errors import UserError, WorkError
 from trialwise.base.files import cache_folder, read_json, write_json
 from trialwise.base.settings import check_range
+from trialwise.images.decoding import UNREADABLE
 from trialwise.images.entries import Source
 from trialwise.images.layout import Layout
 from trialwise.images.splits import count_classes, name_some, note_imbalance, split_off_test, split_train_valid
@@ -126,7 +127,8 @@ def prepare(source: Source, *, image_size: int | None = None, progress: Progress
         check_range("image_size", image_size, low=8, high=256)
     key = hashlib.sha256(repr((_FORMAT, source.fingerprint, image_size)).encode()).hexdigest()[:32]
     folder = cache_folder() / "images" / key
-    if (ready := _opened(folder, source)) is not None:
+    ready = _opened(folder, source)
+    if ready is not None and not _can_read_more(ready, source):
         return ready
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +136,7 @@ def prepare(source: Source, *, image_size: int | None = None, progress: Progress
         partial = Path(tempfile.mkdtemp(prefix=f".{key}.", suffix=".partial", dir=folder.parent))
         try:
             _build(source, partial, image_size, progress)
-            _move(partial, folder, source)
+            _move(partial, folder, source, replace=ready is not None)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
@@ -259,12 +261,29 @@ def _opened(folder: Path, source: Source) -> Prepared | None:
     return Prepared(folder=folder, description=description)
 
 
-def _move(partial: Path, folder: Path, source: Source) -> None:
+def _can_read_more(ready: Prepared, source: Source) -> bool:
+    """Whether a file that could not be read when the folder was made can be read now."""
+    unread = {file for file, reason in ready.description.left_out if reason.startswith(UNREADABLE)}
+    if not unread:
+        return False
+    paths = [entry.content for entry in source.entries() if entry.file in unread]
+    return any(isinstance(path, Path) and _opens(path) for path in paths)
+
+
+def _opens(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return bool(file.read(1))
+    except OSError:
+        return False
+
+
+def _move(partial: Path, folder: Path, source: Source, *, replace: bool) -> None:
     try:
         partial.rename(folder)
     except OSError:
         # Either another process was faster, and its folder is as good as this one, or a damaged one lies there.
-        if _opened(folder, source) is None:
+        if replace or _opened(folder, source) is None:
             shutil.rmtree(folder, ignore_errors=True)
             partial.rename(folder)
 

@@ -138,10 +138,29 @@ def test_sizes_that_are_not_square(tmp_path):
     X = generator.random((40, 10 * 14 * 3))
     y = np.arange(40) % 2
     fitted = ImageClassifier(**TINY, image_shape=(10, 14, 3)).fit(X, y)
-    assert (fitted.model_.architecture.image_size, fitted.model_.architecture.channels) == (32, 3)
+    assert (fitted.model_.architecture.image_size, fitted.model_.architecture.channels) == (14, 3)
     with pytest.raises(ValueError, match=r"image_shape \(10, 14\) has 140 values, X has 420 a row"):
         ImageClassifier(**TINY, image_shape=(10, 14)).fit(X, y)
     assert ImageClassifier(**TINY, image_shape="pad").fit(X[:, :50], y).predict(X[:, :50]).shape == (40,)
+
+
+def test_nothing_of_an_array_is_cropped():
+    values = np.full((2, 20, 100), 255, dtype=np.uint8)
+    form = form_of(values, None, None)
+    assert form.size == 64
+    seen = pictures(values, form)
+    assert seen.shape == (2, 64, 64, 1)
+    assert seen[:, 32].min() > 250, "from edge to edge"
+    assert seen[:, :20].max() < 5, "between black edges"
+
+
+def test_the_model_of_a_run_can_be_saved_as_an_estimator(tmp_path, write_images):
+    data = write_images(tmp_path / "pets", {"cat": 20, "dog": 20})
+    run = api.train(str(data), settings={"max_params": 8000, "epochs": 1}, n_threads=1, out=tmp_path / "run")
+    loaded = ImageClassifier.load(run.path)
+    again = ImageClassifier.load(loaded.save(tmp_path / "saved"))
+    X = np.random.default_rng(0).integers(0, 256, (5, loaded.n_features_in_), dtype=np.uint8)
+    assert np.array_equal(loaded.predict_proba(X), again.predict_proba(X))
 
 
 def test_saved_and_loaded_without_pickle(fitted, digits, tmp_path, monkeypatch, damaged):

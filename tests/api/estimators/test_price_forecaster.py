@@ -161,6 +161,7 @@ def test_the_model_of_a_backtest_is_loaded_with_its_settings(fitted, prices, tmp
     save_forecaster(fitted.model_, tmp_path / "run")
     loaded = PriceForecaster.load(tmp_path / "run")
     assert np.array_equal(loaded.predict(X), fitted.predict(X))
+    assert np.array_equal(PriceForecaster.load(loaded.save(tmp_path / "saved")).predict(X), fitted.predict(X))
     again = clone(loaded).set_params(random_state=0).fit(X[:500])
     assert np.array_equal(again.predict(X), fitted.predict(X))
 

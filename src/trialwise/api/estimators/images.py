@@ -215,6 +215,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             loaded.classes_ = np.asarray(model.classes)
             loaded.n_features_in_ = side * side * channels
             loaded._n_threads = free_cores()
+            loaded.seed_, loaded.settings_, loaded.history_ = None, {}, []  # the run folder keeps them
         else:
             try:
                 loaded._restore(document["fitted"])

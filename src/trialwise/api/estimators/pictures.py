@@ -55,6 +55,7 @@ def is_files(X: Any) -> bool:
 def form_of(values: NDArray[Any], image_shape: ImageShape, image_size: int | None) -> PictureForm:
     """The form of the arrays that a classifier is fitted on: (N, F), (N, H, W) or (N, H, W, C).
 
+    Those that are not square get black edges: nothing of an array is cropped.
     Whole 8-bit numbers are taken as they are; of all others the smallest becomes black and the largest white.
 
     Raises:
@@ -64,10 +65,9 @@ def form_of(values: NDArray[Any], image_shape: ImageShape, image_size: int | Non
     low, high = (0.0, 255.0) if values.dtype == np.uint8 else (float(values.min()), float(values.max()))
     if not high > low:
         high = low + 1.0
-    height, width, channels = shape
-    repeats = _repeats(shape)
-    size = image_size or fitting_side([(width * repeats, height * repeats)])
-    return PictureForm(shape=shape, low=low, high=high, size=size, channels=channels)
+    side = max(shape[:2]) * _repeats(shape)
+    size = image_size or fitting_side([(side, side)])
+    return PictureForm(shape=shape, low=low, high=high, size=size, channels=shape[2])
 
 
 def _shape_of(values: NDArray[Any], image_shape: ImageShape) -> tuple[int, int, int]:
@@ -119,7 +119,7 @@ def pictures(values: NDArray[Any], form: PictureForm) -> NDArray[np.uint8]:
     shades = _shades(values, form).reshape(len(values), -1)
     if is_pad:
         shades = np.pad(shades, ((0, 0), (0, n_pixels - n_values)))
-    images_NHWC = shades.reshape(len(values), *form.shape)
+    images_NHWC = _squared(shades.reshape(len(values), *form.shape))
     repeats = _repeats(form.shape)
     if repeats > 1:
         images_NHWC = images_NHWC.repeat(repeats, axis=1).repeat(repeats, axis=2)
@@ -141,7 +141,14 @@ def _shades(values: NDArray[Any], form: PictureForm) -> NDArray[np.uint8]:
 
 def _repeats(shape: tuple[int, ...]) -> int:
     """How often each pixel is repeated along both sides, so that a network has room to work in."""
-    return math.ceil(SMALLEST / min(shape[:2]))
+    return math.ceil(SMALLEST / max(shape[:2]))
+
+
+def _squared(images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pictures that are not square between black edges: cropped, much of a spectrogram would never be seen."""
+    missing = [max(images_NHWC.shape[1:3]) - side for side in images_NHWC.shape[1:3]]
+    edges = [(lack // 2, lack - lack // 2) for lack in missing]
+    return np.pad(images_NHWC, ((0, 0), *edges, (0, 0)))
 
 
 def _resized(image_HWC: NDArray[np.uint8], form: PictureForm) -> NDArray[np.uint8]:

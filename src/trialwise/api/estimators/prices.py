@@ -117,7 +117,7 @@ class PriceForecaster(RegressorMixin, BaseEstimator):
             seed = seed_of(self.random_state)
             trained = train_lstm(table, settings, seed=seed, n_seeds=self.n_networks)
         self._keep(trained)
-        self.seed_ = seed
+        self.seed_: int | None = seed
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:
@@ -205,6 +205,7 @@ class PriceForecaster(RegressorMixin, BaseEstimator):
             own = {name: named.pop(name) for name in cls().get_params(deep=False) if name in named}
             others = {name: value for name, value in named.items() if name not in NOT_HERE}
             loaded = cls(**own, n_networks=len(trained.ensemble.networks), settings=others)
+            loaded.seed_ = None  # the run folder keeps it
         else:
             loaded = cls(**params_of(cls, document, folder))
             loaded.seed_ = document["fitted"].get("seed")

@@ -90,6 +90,8 @@ def data_and_settings(
     image_size = given.get("image_size")
     prepared = prepare_data(data, data_dir, image_size, watch)
     description = prepared.description
+    if trained_in is not None:
+        given = given | _validation_of(trained_in, given, description.content_sha256)
     if tuning and given.get("epochs") is None:
         given = given | {"epochs": epochs_for_tuning(description.n_train)}
     chosen = chosen_settings(recipe, given, description, goes_on=trained_in is not None)
@@ -128,6 +130,23 @@ def _network_of(trained_in: RunFolder, given: Mapping[str, Any]) -> dict[str, An
         if given.get(name, decided[name]) != decided[name]:
             raise UserError(f"--{name.replace('_', '-')} cannot be changed: the model to go on from decides it")
     return decided
+
+
+def _validation_of(trained_in: RunFolder, given: Mapping[str, Any], content: str) -> dict[str, Any]:
+    """The share of the rows for choosing, where the data is that of the model to go on from; nothing where it is not.
+
+    Raises:
+        UserError: Another one was given: some of its rows were trained on.
+    """
+    fraction = trained_in.settings["train"].get("valid_fraction")
+    if trained_in.settings["content_sha256"] != content or fraction is None:
+        return {}
+    if given.get("valid_fraction") not in (None, fraction):
+        raise UserError(
+            f"--set valid_fraction={given['valid_fraction']:g}: on the images of {trained_in.label} it is {fraction:g}",
+            hint="the model to go on from was trained on the other images: they cannot become validation images",
+        )
+    return {"valid_fraction": fraction}
 
 
 def prepare_data(data: str, data_dir: Path | None, image_size: int | None, watch: Watch) -> Prepared:

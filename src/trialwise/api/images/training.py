@@ -18,6 +18,7 @@ from trialwise.api.images.data import (
     split_seed_of,
     trained_on,
 )
+from trialwise.api.images.evaluation import forget_evaluation
 from trialwise.api.runs import Note, Part, Watch, ends_well, finish, unwatched
 from trialwise.base.errors import UserError
 from trialwise.base.runs import RunFolder, check_out
@@ -27,7 +28,6 @@ from trialwise.images.calibrate import calibrated
 from trialwise.images.expectations import expectation
 from trialwise.images.objective import CHECKPOINT
 from trialwise.images.pace import epochs_within
-from trialwise.images.predictions import PICTURES_FILE, TEST_FILE
 from trialwise.images.recipes import RecipeName
 from trialwise.images.saved import load_model, save_model
 from trialwise.images.settings import TrainSettings
@@ -135,10 +135,8 @@ def resume_training(run: RunFolder | Path | str, *, watch: Watch = unwatched) ->
         with threads(min(run.settings["threads"], usable_cores())):
             training = _prepared_training(prepared, run.settings, run.seed)
             cost = cost_of(training.network, training.saved.architecture, dtype=training.dtype)
-            run.record["evaluation"] = None  # it was of the weights as they stood
+            forget_evaluation(run)
             run.reopen()
-            for name in (TEST_FILE, PICTURES_FILE):
-                (run.path / name).unlink(missing_ok=True)
             return _finish_training(run, training, prepared, cost, watch, start)
 
 
