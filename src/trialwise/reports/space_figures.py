@@ -93,7 +93,8 @@ def slices(found: Compared, axes: Sequence[Axis], *, best_number: int | None, va
     if is_log:
         grid[0].set_yscale("log")
     handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=3, frameon=False)
+    n_columns = 3 if len(axes) > 1 else 2  # one panel is too narrow for three
+    figure.legend(handles, labels, loc="outside upper left", ncols=n_columns, frameon=False)
     edge = " Scores far worse than the others are drawn at the edge." if _is_cut(found, low, high) else ""
     return Picture(
         name="slices",
