@@ -60,9 +60,10 @@ PRUNERS = {
 
 
 class Digits:
-    """Trains with plain SGD; paused trainings stay in memory."""
+    """Trains with plain SGD on the first `n_train` of 800 images; paused trainings stay in memory."""
 
-    def __init__(self, split_seed: int) -> None:
+    def __init__(self, split_seed: int, n_train: int = 800) -> None:
+        self._n_train = n_train
         images, labels = load_digits(return_X_y=True)
         order = np.random.default_rng(split_seed).permutation(len(labels))
         self._inputs_NP = torch.tensor(images / 16, dtype=torch.float32)[order]
@@ -81,7 +82,7 @@ class Digits:
             generator = torch.Generator().manual_seed(child_seed(trial.seed, "epoch", epoch) % 2**31)
             torch.manual_seed(child_seed(trial.seed, "dropout", epoch) % 2**31)
             model.train()
-            for rows in torch.randperm(800, generator=generator).split(config["batch_size"]):
+            for rows in torch.randperm(self._n_train, generator=generator).split(config["batch_size"]):
                 optimizer.zero_grad()
                 nn.functional.cross_entropy(model(self._inputs_NP[rows]), self._labels_N[rows]).backward()
                 optimizer.step()

@@ -8,25 +8,40 @@ is proposed from the trials of both ("from-study", what --from-study does), or e
 "same" is the earlier function itself, "moved" has its minimum moved by 8 % of the box along every axis, "mirrored"
 turns the box round, so that the earlier study's best is far from the minimum. Regret (value less the true minimum)
 after 10 and 30 trials; "ratio" is the geometric mean over seeds of the regret, by that with nothing known.
+
+The same for the network on digits of `digits_epochs.py`, asynchronous halving, without a default: the earlier study
+has 405 epochs on another split of the images ("other images"), or on a split of which 100 images are trained on and not
+800 ("an eighth of the images"). The validation loss of the best complete trial after 135 and 405 epochs stands for the
+regret.
 """
 
 import dataclasses
+import math
 import statistics
 import sys
+import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
+import torch
 
+from digits_epochs import PLAN, SPACE, TOTAL, Digits
 from measured import spread, write
 from trialwise.functions.testbed import known_problem
+from trialwise.tuning.driver import StudyOver, StudyPlan, run_study
 from trialwise.tuning.earlier import Earlier, learnt_from
 from trialwise.tuning.earlier_proposals import Origin, Proposals
 from trialwise.tuning.samplers import sampler_for_each_trial
 from trialwise.tuning.spaces import Space, distributions
+from trialwise.tuning.studies import Study
+from trialwise.tuning.workers import InlinePool
 
+AFTER_EPOCHS = (TOTAL // 3, TOTAL)
 AFTER = (10, 30)
 EARLIER_TRIALS = 50
 TINY = 1e-12
@@ -77,6 +92,16 @@ def variants(name: str) -> dict[str, Function]:
     return {"same": problem.function, "moved": moved, "mirrored": mirrored}
 
 
+def peers(learnt: Earlier) -> dict[str, tuple[Earlier | None, type[Proposals]]]:
+    """What each knows of the earlier study, and what it makes of it."""
+    return {
+        "nothing known": (None, Proposals),
+        "best first": (dataclasses.replace(learnt, trials=()), Proposals),
+        "from-study": (learnt, Proposals),
+        "always both": (learnt, AlwaysBoth),
+    }
+
+
 def regrets(name: str, variant: Function, seed: int) -> dict[str, list[float]]:
     problem = known_problem(name)
     before = searched(problem.function, problem.space, seed=1000 + seed, n=EARLIER_TRIALS, earlier=None)
@@ -88,30 +113,55 @@ def regrets(name: str, variant: Function, seed: int) -> dict[str, list[float]]:
         new_direction="minimize",
         default=middle(problem.space),
     )
-    peers = {
-        "nothing known": (None, Proposals),
-        "best first": (dataclasses.replace(learnt, trials=()), Proposals),
-        "from-study": (learnt, Proposals),
-        "always both": (learnt, AlwaysBoth),
-    }
     found = {}
-    for peer, (earlier, how) in peers.items():
+    for peer, (earlier, how) in peers(learnt).items():
         study = searched(variant, problem.space, seed=seed, n=max(AFTER), earlier=earlier, how=how)
         values = [trial.value - problem.minimum for trial in study.trials]
         found[peer] = [max(TINY, min(values[:n])) for n in AFTER]
     return found
 
 
-def figures_of(name: str, variant: Function, n_seeds: int) -> dict:
-    rows = [regrets(name, variant, seed) for seed in range(n_seeds)]
+def digits_study(plan: StudyPlan, digits: Digits) -> tuple[list[optuna.trial.FrozenTrial], list[float]]:
+    """A study's trials, and the best value of a complete trial after each of AFTER_EPOCHS."""
+    n_epochs, best, values = 0, math.inf, []
+    with tempfile.TemporaryDirectory() as folder, closing(InlinePool(digits)) as pool:
+        study = Study(Path(folder), "minimize")
+        scores: dict[int, float] = {}
+        for event in run_study(study, SPACE, plan, pool):
+            if isinstance(event, StudyOver):
+                break
+            if event.kind == "score":
+                if n_epochs in AFTER_EPOCHS[len(values) :]:
+                    values.append(best)
+                n_epochs, scores[event.number] = n_epochs + 1, event.score
+            elif event.kind == "complete":
+                best = min(best, scores[event.number])
+        return study.optuna.get_trials(), [*values, *[best] * (len(AFTER_EPOCHS) - len(values))]
+
+
+def digits_losses(n_train_before: int, seed: int) -> dict[str, list[float]]:
+    """The validation losses of the peers that know an earlier study which had so many images to train on."""
+    plan = dataclasses.replace(PLAN, seed=1000 + seed)
+    before, _ = digits_study(plan, Digits(1000 + seed, n_train_before))
+    learnt = learnt_from(before, label="earlier", direction="minimize", space=SPACE, new_direction="minimize")
+    found = {}
+    for peer, (earlier, how) in peers(learnt).items():
+        proposals = how(earlier, SPACE, seed=seed, has_default=False) if earlier else None
+        _, found[peer] = digits_study(dataclasses.replace(PLAN, seed=seed, proposals=proposals), Digits(seed))
+    return found
+
+
+def compared(rows: Sequence[dict[str, list[float]]], after: Sequence[int]) -> dict:
+    """The spread of each peer's figures over seeds, and their ratio to those with nothing known."""
     found: dict[str, dict] = {}
-    for i, n in enumerate(AFTER):
+    for i, n in enumerate(after):
         without = np.log([row["nothing known"][i] for row in rows])
         for peer in rows[0]:
             regret = [row[peer][i] for row in rows]
             logs = np.log(regret) - without
             found.setdefault(peer, {})[str(n)] = spread(regret) | {
                 "ratio": float(np.exp(logs.mean())),
+                "standard_error_of_its_log": float(logs.std(ddof=1) / math.sqrt(len(rows))),
                 "better_in": int((logs < 0).sum()),
                 "worse_in": int((logs > 0).sum()),
             }
@@ -121,12 +171,14 @@ def figures_of(name: str, variant: Function, n_seeds: int) -> dict:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    torch.set_num_threads(1)
     n_seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     figures: dict[str, Any] = {"seeds": n_seeds, "machine_idle": False}
     for kind in ("same", "moved", "mirrored"):
         ratios: dict[str, dict[str, list[float]]] = {}
         for name in FUNCTIONS:
-            found = figures_of(name, variants(name)[kind], n_seeds)
+            rows = [regrets(name, variants(name)[kind], seed) for seed in range(n_seeds)]
+            found = compared(rows, AFTER)
             figures.setdefault(kind, {})[name] = found
             for peer, after in found.items():
                 for n, figure in after.items():
@@ -136,4 +188,8 @@ if __name__ == "__main__":
             for peer, after in ratios.items()
         }
         print(kind, figures[kind]["all four"], {p: r["30"] for p, r in ratios.items()}, file=sys.stderr)
+    for kind, n_train_before in {"other images": 800, "an eighth of the images": 100}.items():
+        rows = [digits_losses(n_train_before, seed) for seed in range(n_seeds)]
+        figures.setdefault("digits", {})[kind] = found = compared(rows, AFTER_EPOCHS)
+        print(kind, {p: {n: f["ratio"] for n, f in after.items()} for p, after in found.items()}, file=sys.stderr)
     write("transfer", figures)
