@@ -25,7 +25,7 @@ def minding(goal: Goal | None, study: Study, watch: Watch) -> Watch:
         if not is_known and getattr(event, "kind", "") == "complete":
             (record,) = study.records(range(event.number, event.number + 1))
             is_known = has_note(goal, record.notes)
-            if not is_known and not is_nan(record.notes.get(goal.name, 0)):
+            if goal.name not in record.notes or not is_nan(record.notes[goal.name]):
                 check_note(goal, record.notes)
 
     return see

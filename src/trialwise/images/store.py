@@ -264,7 +264,7 @@ def _opened(folder: Path, source: Source) -> Prepared | None:
 def _can_read_more(ready: Prepared, source: Source) -> bool:
     """Whether a file that could not be read when the folder was made can be read now."""
     unread = {file for file, reason in ready.description.left_out if reason.startswith(UNREADABLE)}
-    if not unread:
+    if not unread or source.kind != "folder":  # an archive would be read through, and has no files to open
         return False
     paths = [entry.content for entry in source.entries() if entry.file in unread]
     return any(isinstance(path, Path) and _opens(path) for path in paths)

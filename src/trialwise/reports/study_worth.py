@@ -35,7 +35,9 @@ def _error_words(result: Mapping[str, Any]) -> str:
             "run again paid for. All trials were chosen on the same validation rows, and luck with these is not in it: "
             "the objective would have to keep them (trial.keep_rows)."
         )
-    return f"± is one standard error, of new seeds and new rows together; {p}, with the choice among all paid for."
+    return (
+        f"± is one standard error, of new seeds and new rows together; {p}, with the choice among all trials paid for."
+    )
 
 
 def _corrected_words(result: Mapping[str, Any], corrected: Mapping[str, Any]) -> str:

@@ -104,9 +104,8 @@ class Finishing:
 
     def needed(self) -> list[int]:
         """See `Order`."""
-        default = [number for number in self._unfinished() if number == self._halving.default]
-        rivals = [number for number in self._unfinished() if number != self._halving.default]
-        return default + [rival for rival in rivals if self._may_finish([rival, *default])]
+        unfinished, default = self._unfinished(), self._halving.default
+        return [number for number in unfinished if number == default or self._may_finish(unfinished)]
 
     def _unfinished(self) -> list[int]:
         """The default where it is not complete, and where no other trial is the most promising one."""

@@ -119,7 +119,7 @@ def pictures(values: NDArray[Any], form: PictureForm) -> NDArray[np.uint8]:
     shades = _shades(values, form).reshape(len(values), -1)
     if is_pad:
         shades = np.pad(shades, ((0, 0), (0, n_pixels - n_values)))
-    images_NHWC = _squared(shades.reshape(len(values), *form.shape))
+    images_NHWC = _between_edges(shades.reshape(len(values), *form.shape))
     repeats = _repeats(form.shape)
     if repeats > 1:
         images_NHWC = images_NHWC.repeat(repeats, axis=1).repeat(repeats, axis=2)
@@ -144,7 +144,7 @@ def _repeats(shape: tuple[int, ...]) -> int:
     return math.ceil(SMALLEST / max(shape[:2]))
 
 
-def _squared(images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _between_edges(images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Pictures that are not square between black edges: cropped, much of a spectrogram would never be seen."""
     missing = [max(images_NHWC.shape[1:3]) - side for side in images_NHWC.shape[1:3]]
     edges = [(lack // 2, lack - lack // 2) for lack in missing]
